@@ -1,0 +1,223 @@
+"""The errors of cloudctl: few families, each leaf with a stable `code`, all faults of one input together.
+
+A message is a template plus parameters, so that the edges can show it in Chinese or English; `code` is
+what scripts, metrics and the tables of HTTP status and exit codes rely on.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+Translate = Callable[[str], str]
+
+
+def _as_is(template: str) -> str:
+    return template
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a form or a file: where, which rule, in words, and the way out."""
+
+    place: str
+    code: str
+    template: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    hint: str | None = None
+
+    def text(self, translate: Translate = _as_is) -> str:
+        words = translate(self.template).format(**self.params)
+        return f"{words} ({translate(self.hint).format(**self.params)})" if self.hint else words
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text()}"
+
+
+class CloudctlError(Exception):
+    """Root of all errors of cloudctl.
+
+    `retry` says whether the same call may succeed later without anyone changing anything.
+    `cloud_request_id` is OpenStack's own id (`req-...`) where the error came from a cloud.
+    """
+
+    code: ClassVar[str] = "error"
+    retry: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        template: str,
+        *,
+        faults: Iterable[Fault] = (),
+        hint: str | None = None,
+        cloud_request_id: str | None = None,
+        **params: object,
+    ) -> None:
+        self.template = template
+        self.params = params
+        self.faults = tuple(faults)
+        self.hint = hint
+        self.cloud_request_id = cloud_request_id
+        super().__init__(template)
+
+    def text(self, translate: Translate = _as_is) -> str:
+        """The message in the language of `translate`, with hint and OpenStack's request id."""
+        words = translate(self.template)
+        if self.params:
+            words = words.format(**self.params)
+        if self.hint:
+            words += f" ({translate(self.hint).format(**self.params)})"
+        if self.cloud_request_id:
+            words += f" [{self.cloud_request_id}]"
+        return words
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+# -- the caller can act -------------------------------------------------------------------------
+
+
+class Refused(CloudctlError):
+    """A rule says no; nothing was changed."""
+
+    code = "refused"
+
+
+class OverQuota(Refused):
+    """A limit at some level of the tree leaves too little; `faults` names each level and kind."""
+
+    code = "over_quota"
+
+
+class NotAllowed(Refused):
+    """The person has no role for this here."""
+
+    code = "not_allowed"
+
+
+class SecondPersonNeeded(Refused):
+    """The act waits for another person; nobody may approve their own request."""
+
+    code = "second_person_needed"
+
+
+class BadInput(CloudctlError):
+    """A form or file has faults; all of them are in `faults`, and nothing was changed."""
+
+    code = "bad_input"
+
+
+class NotSignedIn(CloudctlError):
+    """No valid session or token came with the call."""
+
+    code = "not_signed_in"
+
+
+class NotFound(CloudctlError):
+    """Nothing by that id or name that the caller may see."""
+
+    code = "not_found"
+
+
+class Conflict(CloudctlError):
+    """Somebody was faster, or what the caller saw is no longer so; look again."""
+
+    code = "conflict"
+
+
+class WrongState(Conflict):
+    """The state table has no such move from here."""
+
+    code = "wrong_state"
+
+
+class StalePlan(Conflict):
+    """The plan was made against something that has changed since."""
+
+    code = "stale_plan"
+
+
+class LeaseLost(Conflict):
+    """Another worker holds the operation now; whatever this one wanted to write was not written."""
+
+    code = "lease_lost"
+
+
+# -- a cloud or store ---------------------------------------------------------------------------
+
+
+class CloudUnavailable(CloudctlError):
+    """The cloud did not answer, or said that it cannot just now; trying again may help."""
+
+    code = "cloud_unavailable"
+    retry = True
+
+
+class CloudBusy(CloudUnavailable):
+    """The cloud asked to slow down, or is still busy with the thing."""
+
+    code = "cloud_busy"
+
+
+class CloudRejected(CloudctlError):
+    """The cloud refused the call for good; its reason and request id are in the message."""
+
+    code = "cloud_rejected"
+
+
+class CloudQuotaExceeded(CloudRejected):
+    """The cloud's own quota was lower than what cloudctl had granted."""
+
+    code = "cloud_quota_exceeded"
+
+
+class CloudForbidden(CloudRejected):
+    """The credential of the site lacks a right."""
+
+    code = "cloud_forbidden"
+
+
+class CloudNotFound(CloudRejected):
+    """The cloud has nothing by that id."""
+
+    code = "cloud_not_found"
+
+
+class CloudConflict(CloudRejected):
+    """The cloud has one by that name already, or the thing is in the wrong state there."""
+
+    code = "cloud_conflict"
+
+
+class BuildFailed(CloudRejected):
+    """The cloud took the call and then put the thing into ERROR."""
+
+    code = "build_failed"
+
+
+class TimedOut(CloudctlError):
+    """The deadline passed before the work was done."""
+
+    code = "timed_out"
+
+
+class StoreUnavailable(CloudctlError):
+    """The database or the queue did not answer."""
+
+    code = "store_unavailable"
+    retry = True
+
+
+# -- the installation ---------------------------------------------------------------------------
+
+
+class Misconfigured(CloudctlError):
+    """The configuration cannot work; `faults` lists every reason."""
+
+    code = "misconfigured"
+
+
+class AuditBroken(CloudctlError):
+    """The audit chain is not what was written; `faults` says where."""
+
+    code = "audit_broken"

@@ -1,0 +1,150 @@
+"""State tables as data, the one function that moves along them, and the outcomes of a step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from cloudctl.errors import CloudctlError, WrongState
+
+
+class RequestState(StrEnum):
+    """Where a ServiceRequest stands. Stored: never rename one without a migration."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    RETURNED = "returned"
+    BUILDING = "building"
+    CANCELLING = "cancelling"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class OperationState(StrEnum):
+    """Where an Operation stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    UNDOING = "undoing"
+    DONE = "done"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class ResourceState(StrEnum):
+    """Where a Resource stands; `intended` is written before the cloud is asked."""
+
+    INTENDED = "intended"
+    BUILDING = "building"
+    ACTIVE = "active"
+    ERROR = "error"
+    RELEASING = "releasing"
+    RELEASED = "released"
+    MISSING = "missing"
+    ORPHANED = "orphaned"
+    FOREIGN = "foreign"
+
+
+class HoldState(StrEnum):
+    """What became of an amount reserved by a request."""
+
+    HELD = "held"
+    CONVERTED = "converted"
+    FREED = "freed"
+
+
+S = TypeVar("S", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Transition(Generic[S]):
+    """One permitted move: from where, by which event, to where, and which roles may cause it."""
+
+    source: S
+    event: str
+    target: S
+    who: frozenset[str] = frozenset()
+
+
+def _r(source: str, event: str, target: str, who: str) -> Transition[RequestState]:
+    return Transition(RequestState(source), event, RequestState(target), frozenset(who.split()))
+
+
+REQUEST: tuple[Transition[RequestState], ...] = (
+    _r("awaiting_approval", "approve", "awaiting_approval", "approver"),
+    _r("awaiting_approval", "approve_last", "building", "approver"),
+    _r("awaiting_approval", "return", "returned", "approver"),
+    _r("awaiting_approval", "reject", "rejected", "approver"),
+    _r("awaiting_approval", "withdraw", "withdrawn", "requester"),
+    _r("awaiting_approval", "cancel", "cancelled", "requester admin"),
+    _r("awaiting_approval", "expire", "expired", "system"),
+    _r("returned", "resubmit", "awaiting_approval", "requester"),
+    _r("returned", "resubmit_automatic", "building", "requester"),
+    _r("returned", "withdraw", "withdrawn", "requester"),
+    _r("returned", "expire", "expired", "system"),
+    _r("building", "deliver", "delivered", "system"),
+    _r("building", "fail", "failed", "system"),
+    _r("building", "cancel", "cancelling", "requester admin"),
+    _r("cancelling", "undone", "cancelled", "system"),
+)
+
+
+def _o(source: str, event: str, target: str) -> Transition[OperationState]:
+    return Transition(OperationState(source), event, OperationState(target), frozenset({"system"}))
+
+
+OPERATION: tuple[Transition[OperationState], ...] = (
+    _o("queued", "claim", "running"),
+    _o("running", "finish", "done"),
+    _o("running", "undo", "undoing"),
+    _o("running", "fail", "failed"),
+    _o("queued", "undo", "undoing"),
+    _o("undoing", "fail", "failed"),
+    _o("failed", "retry", "queued"),
+    _o("failed", "abandon", "abandoned"),
+)
+
+
+def move(table: tuple[Transition[S], ...], state: S, event: str) -> S:
+    """The state that `event` leads to from `state`; WrongState when the table has no such row."""
+    for row in table:
+        if row.source == state and row.event == event:
+            return row.target
+    possible = ", ".join(sorted({row.event for row in table if row.source == state})) or "-"
+    raise WrongState(
+        "'{event}' is not possible in state '{state}'; possible: {possible}",
+        event=event,
+        state=state.value,
+        possible=possible,
+    )
+
+
+# -- what a step of an operation answers ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Done:
+    """The operation is finished."""
+
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Look again in `seconds`; `why` is shown to whoever watches."""
+
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The operation has ended without its result; all it made is undone."""
+
+    error: CloudctlError
+
+
+Outcome = Done | Later | Failed

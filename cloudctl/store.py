@@ -1,0 +1,224 @@
+"""The database: one engine, short transactions, guarded updates that are right on SQLite and PostgreSQL.
+
+Conditions are written on the rows' attributes (`QuotaRow.load + n <= QuotaRow.limit`), so that use cases
+need no SQL library. SQLite writers say BEGIN IMMEDIATE: its default would lose updates without an error
+(a SELECT there opens no transaction at all).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cloudctl.errors import Conflict, NotFound, StoreUnavailable
+from cloudctl.models import Row
+
+R = TypeVar("R", bound=Row)
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class UnitOfWork:
+    """One transaction. Leaving the block commits; an exception rolls everything back."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._before_commit: dict[str, Callable[[UnitOfWork], None]] = {}
+        self._after_commit: list[Callable[[], None]] = []
+        self.pending: dict[str, list[Any]] = {}  # what before-commit hooks gather, by hook
+
+    # -- reading
+
+    def get(self, model: type[R], key: object) -> R | None:
+        return self.session.get(model, key)
+
+    def need(self, model: type[R], key: object) -> R:
+        """The row by its primary key; NotFound when there is none."""
+        row = self.session.get(model, key)
+        if row is None:
+            raise NotFound("{what} '{key}' does not exist", what=model.__tablename__, key=str(key))
+        return row
+
+    def first(self, model: type[R], *conditions: Any, order_by: Sequence[Any] = ()) -> R | None:
+        return self.session.scalars(select(model).where(*conditions).order_by(*order_by).limit(1)).first()
+
+    def all(
+        self, model: type[R], *conditions: Any, order_by: Sequence[Any] = (), limit: int | None = None
+    ) -> list[R]:
+        return list(self.session.scalars(select(model).where(*conditions).order_by(*order_by).limit(limit)))
+
+    def column(self, attribute: Any, *conditions: Any) -> list[Any]:
+        """One column of the rows that meet the conditions."""
+        return list(self.session.scalars(select(attribute).where(*conditions)))
+
+    def count(self, model: type[Row], *conditions: Any) -> int:
+        return self.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+    def for_update(self, model: type[R], key: object) -> R:
+        """The row, locked until the end of the transaction and read afresh (SQLite: the writer's lock)."""
+        row = self.session.get(model, key, with_for_update=True, populate_existing=True)
+        if row is None:
+            raise NotFound("{what} '{key}' does not exist", what=model.__tablename__, key=str(key))
+        return row
+
+    # -- writing
+
+    def add(self, row: R) -> R:
+        """Write the row now, so that its id and its constraint errors are here and not at commit."""
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def insert_missing(self, model: type[Row], rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert those rows that no unique constraint forbids; the others stay as they are."""
+        if not rows:
+            return
+        dialect = self.session.get_bind().dialect.name
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self.session.execute(insert(model).values([dict(row) for row in rows]).on_conflict_do_nothing())
+
+    def update(self, model: type[Row], *conditions: Any, **values: Any) -> int:
+        """Guarded update: set `values` where the conditions hold; how many rows did.
+
+        Rows already loaded are read afresh when next touched.
+        """
+        self.session.flush()
+        statement = update(model).where(*conditions).values(**values)
+        result = self.session.execute(statement, execution_options={"synchronize_session": False})
+        self.session.expire_all()
+        return cast("CursorResult[Any]", result).rowcount
+
+    def update_one_returning(
+        self, model: type[Row], conditions: Sequence[Any], values: Mapping[str, Any], returning: Sequence[Any]
+    ) -> tuple[Any, ...] | None:
+        """Guarded update of one row; the named columns after it, or None when the guard did not hold."""
+        self.session.flush()
+        statement = update(model).where(*conditions).values(**values).returning(*returning)
+        found = self.session.execute(statement, execution_options={"synchronize_session": False}).first()
+        self.session.expire_all()
+        return tuple(found) if found is not None else None
+
+    def delete(self, model: type[Row], *conditions: Any) -> int:
+        result = self.session.execute(delete(model).where(*conditions))
+        return cast("CursorResult[Any]", result).rowcount
+
+    def flush(self) -> None:
+        self.session.flush()
+
+    # -- around the commit
+
+    def before_commit(self, name: str, hook: Callable[["UnitOfWork"], None]) -> None:
+        """Run `hook` once, as the last thing in the transaction (the rows most fought over come last)."""
+        self._before_commit[name] = hook
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Run `hook` when the transaction is on disk; never when it was rolled back."""
+        self._after_commit.append(hook)
+
+    def _commit(self) -> None:
+        for hook in self._before_commit.values():
+            hook(self)
+        self.session.commit()
+        for after in self._after_commit:
+            after()
+
+
+class Store:
+    """The database of one installation."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self._writers = sessionmaker(
+            self.engine.execution_options(cloudctl_write=True), expire_on_commit=False
+        )
+        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def write(self) -> Iterator[UnitOfWork]:
+        """A transaction that may write. Commits when the block ends well.
+
+        Conflict when a unique constraint is met; StoreUnavailable when the database does not answer.
+        """
+        with self._session(self._writers) as uow:
+            yield uow
+            uow._commit()
+
+    @contextmanager
+    def read(self) -> Iterator[UnitOfWork]:
+        """A transaction that only reads, and sees one state of the database."""
+        with self._session(self._readers) as uow:
+            yield uow
+
+    @contextmanager
+    def _session(self, make: Callable[[], Session]) -> Iterator[UnitOfWork]:
+        with make() as session:
+            try:
+                yield UnitOfWork(session)
+            except IntegrityError as error:
+                session.rollback()
+                raise Conflict(
+                    "the row exists already or is in use: {detail}", detail=str(error.orig)
+                ) from error
+            except OperationalError as error:
+                session.rollback()
+                raise StoreUnavailable(
+                    "the database did not answer: {detail}", detail=str(error.orig)
+                ) from error
+            except BaseException:
+                session.rollback()
+                raise
+
+    # -- schema
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version; again changes nothing."""
+        with self.engine.execution_options(cloudctl_write=True).begin() as connection:
+            command.upgrade(_alembic(connection), "head")
+
+    def schema_differences(self) -> list[Any]:
+        """What the tables in the database and the models disagree on; empty when none."""
+        with self.engine.connect() as connection:
+            return list(compare_metadata(MigrationContext.configure(connection), Row.metadata))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _alembic(connection: Connection) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24)
+    engine = create_engine(
+        url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is said below, not guessed by the driver
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=30000", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("cloudctl_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

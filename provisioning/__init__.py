@@ -1,0 +1,1 @@
+"""Makes, unmakes, adopts and watches what is on the clouds."""

@@ -1,0 +1,1 @@
+"""What the ports are made of: OpenStack for real, and a fake that passes the same contract."""

@@ -1,0 +1,1 @@
+"""Who may have what: topology, departments, quota ledger, requests and approvals; never speaks to a cloud."""

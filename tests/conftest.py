@@ -1,0 +1,54 @@
+"""Fixtures everyone uses: a home, a frozen clock, a core on SQLite."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cloudctl.audit import Audit
+from cloudctl.clock import FrozenClock
+from cloudctl.config import Settings
+from cloudctl.core import Core
+from cloudctl.secrets import Signer
+from cloudctl.store import Store
+
+
+@dataclass
+class RecordingBell:
+    """Remembers who was rung for; nobody wakes."""
+
+    rung: list[int] = field(default_factory=list)
+
+    def ring(self, operation_id: int) -> None:
+        self.rung.append(operation_id)
+
+
+def make_core(home: Path, database: str = "", clock: FrozenClock | None = None) -> Core:
+    """A core with a migrated database; `database` is a URL, empty for SQLite in home."""
+    settings = Settings(home=home, installation="test-installation", database=database)
+    if not (settings.keys / "audit.key").exists():
+        Signer.make_key(settings.keys / "audit.key")
+    store = Store(settings.database_url)
+    store.migrate()
+    clock = clock or FrozenClock()
+    audit = Audit(clock, Signer(settings.keys / "audit.key"), settings.audit_heads)
+    return Core(settings, store, clock, audit, RecordingBell())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def core(home: Path, clock: FrozenClock) -> Iterator[Core]:
+    home.mkdir()
+    made = make_core(home, clock=clock)
+    yield made
+    made.store.close()

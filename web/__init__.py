@@ -1,0 +1,1 @@
+"""Portal pages and REST API: asks use cases, decides nothing."""
