@@ -12,6 +12,9 @@ from cloudctl.config import Settings
 from cloudctl.core import Core
 from cloudctl.secrets import Signer
 from cloudctl.store import Store
+from tests.services import postgres_cluster, postgres_url
+
+__all__ = ["postgres_cluster", "postgres_url"]  # fixtures that live beside what they start
 
 
 @dataclass
