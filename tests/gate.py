@@ -1,0 +1,101 @@
+"""Everything that gates, in order, with the time each part took: `make test` and CI run just this.
+
+Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, a Chinese font), then: check, the
+tests that need no cloud, the lab, the tests on the lab. A skipped test fails the run. The lab is left as
+it was found.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+PACKAGES = ("postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk")
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@dataclass
+class Part:
+    """One part of the gate."""
+
+    name: str
+    command: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def pytest(*arguments: str) -> list[str]:
+    return [str(BIN / "pytest"), "-q", "--durations=8", *arguments]
+
+
+PARTS = (
+    Part("check", ["make", "-s", "check"]),
+    Part("tests without a cloud", pytest("-n", "2", "-m", "not lab and not soak")),
+    Part("lab up", [str(BIN / "cloudctl"), "lab", "up"]),
+    Part("tests on the lab", pytest("-m", "lab and not soak")),
+)
+
+
+def install_packages() -> None:
+    """The Debian packages that are missing; their daemons are not started by the package scripts."""
+    missing = [
+        name
+        for name in PACKAGES
+        if subprocess.run(["dpkg", "-s", name], capture_output=True, check=False).returncode != 0
+    ]
+    if not missing:
+        return
+    had_policy = POLICY.exists()
+    if not had_policy:
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "-qq", "update"], check=True, env=env)
+        quiet = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
+        subprocess.run(quiet, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        if not had_policy:
+            POLICY.unlink()
+
+
+def lab_is_up() -> bool:
+    """Whether somebody else's lab is running, which then must be left running."""
+    shown = subprocess.run(
+        [str(BIN / "cloudctl"), "lab", "status", "-f", "value", "-c", "state"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return "up" in shown.stdout.split()
+
+
+def main() -> int:
+    """Run the parts; the first that fails ends the run. Exit code 0 when all passed."""
+    env = {**os.environ, "CLOUDCTL_MUST_RUN": "1", "PYTHONUNBUFFERED": "1"}
+    times: list[tuple[str, float]] = []
+    started = time.monotonic()
+
+    def run(part: Part) -> bool:
+        print(f"== {part.name}", flush=True)
+        began = time.monotonic()
+        code = subprocess.run(part.command, cwd=ROOT, env={**env, **part.env}, check=False).returncode
+        times.append((part.name, time.monotonic() - began))
+        return code == 0
+
+    print("== packages", flush=True)
+    install_packages()
+    times.append(("packages", time.monotonic() - started))
+    was_up = lab_is_up()
+    passed = all(run(part) for part in PARTS)
+    if not was_up:
+        run(Part("lab down", [str(BIN / "cloudctl"), "lab", "down"]))
+    for name, seconds in times:
+        print(f"{seconds:7.1f} s  {name}")
+    print(f"{time.monotonic() - started:7.1f} s  in all: {'passed' if passed else 'FAILED'}")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
