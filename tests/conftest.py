@@ -15,6 +15,9 @@ from cloudctl.secrets import Signer
 from cloudctl.store import Store
 from tests.services import postgres_cluster, postgres_url
 
+__all__ = ["postgres_cluster", "postgres_url"]  # fixtures that come from elsewhere
+from tests.services import postgres_cluster, postgres_url
+
 __all__ = ["postgres_cluster", "postgres_url"]  # fixtures that live beside what they start
 
 
