@@ -58,13 +58,14 @@ def approvals(uow: UnitOfWork) -> list[StageRule]:
 
 
 def stage_rule(stage: Mapping[str, Any]) -> StageRule:
-    """A stage of a checked document as a rule."""
+    """A stage of a document as a rule; its `when` is one condition or a list of them."""
+    when = stage.get("when") or ()
     return StageRule(
         name=stage["name"],
         title=stage["title"],
         role=Role(stage["role"]),
         at=stage["at"],
-        when=tuple(_condition(one) for one in stage.get("when") or ()),
+        when=tuple(_condition(one) for one in ([when] if isinstance(when, Mapping) else when)),
     )
 
 
