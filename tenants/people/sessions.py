@@ -74,9 +74,9 @@ def visit_of_session(core: Core, secret: str, trace_id: str | None = None) -> Vi
     with core.store.read() as uow:
         row = uow.get(Session, secrets.fingerprint(secret))
         user = uow.get(User, row.user_id) if row is not None else None
-        if row is None or user is None or row.ended_at is not None or user.disabled_at is not None:
+        if row is None or user is None or user.disabled_at is not None:
             raise NotSignedIn("sign in first")
-        if row.expires_at <= now or row.seen_at <= idle:
+        if row.ended_at is not None or row.expires_at <= now or row.seen_at <= idle:
             raise NotSignedIn("the session has ended; sign in again")
         actor = actor_of(uow, user, trace_id)
         visit = Visit(row.id, actor, row.csrf, user.must_change_password, user.language)
