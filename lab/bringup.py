@@ -1,0 +1,154 @@
+"""The plan of `up`: what has to be done before what, for all sites at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from lab import (
+    ceph,
+    databases,
+    environment,
+    keystone,
+    namespaces,
+    ovn,
+    packages,
+    readiness,
+    rendering,
+    resources,
+)
+from lab.compute import Compute
+from lab.credentials import Credentials, write_private
+from lab.daemons import Daemons
+from lab.layout import Layout
+from lab.sites import Site
+from lab.steps import Step
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a lab is made from."""
+
+    layout: Layout
+    sites: tuple[Site, ...]
+    credentials: Credentials
+    compute: Compute
+
+    def values(self, plan: Site) -> dict[str, str]:
+        return rendering.site_values(self.layout, plan, self.sites, self.credentials.of(plan), self.compute)
+
+
+def render(blueprint: Blueprint) -> None:
+    """Writes every configuration file and the clouds.yaml."""
+    values = [blueprint.values(plan) for plan in blueprint.sites]
+    for plan, site_values in zip(blueprint.sites, values, strict=True):
+        rendering.render_site(blueprint.layout, plan, site_values)
+    rendering.render_sudo(blueprint.layout)
+    write_private(blueprint.layout.clouds_yaml, rendering.render_clouds(values))
+
+
+def machine_steps(blueprint: Blueprint) -> list[Step]:
+    """What the machine must have; on a machine that has it these cost nothing."""
+    layout = blueprint.layout
+    log = layout.log / "setup.log"
+    wanted = packages.missing()
+    current = environment.is_current(layout)
+
+    def finish_environment() -> None:
+        if not current:
+            environment.finish(layout)
+        blueprint.compute.install(layout)
+
+    return [
+        Step("packages", partial(packages.install, wanted, log) if wanted else _nothing),
+        Step("download", _nothing if current else partial(environment.create, layout, log)),
+        Step("environment", finish_environment, ("packages", "download")),
+    ]
+
+
+def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
+    """The steps of one site; names carry the site's."""
+    layout, secret = blueprint.layout, blueprint.credentials.of(plan)
+    site, daemons = layout.site(plan), Daemons(blueprint.layout, plan)
+    steps: list[Step] = []
+
+    def add(name: str, run: Callable[[], object], *needs: str) -> None:
+        named = tuple(need if need in _SHARED or "/" in need else f"{plan.name}/{need}" for need in needs)
+        steps.append(Step(f"{plan.name}/{name}", run, named))
+
+    def database() -> None:
+        databases.create_data_directory(site)
+        daemons.start("mariadb")
+        databases.create_users(site, secret.passwords["database"])
+
+    def network() -> None:
+        ovn.create_databases(site)
+        daemons.start("ovn-nb", "ovn-sb", "ovs-db")
+        ovn.configure(plan, site)
+        daemons.start_layer("network")
+
+    def storage() -> None:
+        ceph.create_monitor(layout, plan)
+        ceph.publish_keyring(plan, site)
+        daemons.start("ceph-mon")
+        ceph.wait_for_monitor(site)
+        daemons.start("ceph-mgr")
+        ceph.create_osd(layout, plan)
+        daemons.start("ceph-osd")
+        ceph.wait_for_osd(site)
+        ceph.create_pools(layout, plan)
+
+    def identity() -> None:
+        keystone.create_keys(site)
+        keystone.bootstrap(layout, plan, secret)
+        daemons.start("keystone")
+        keystone.register(layout, plan, secret)
+
+    add("cable", partial(namespaces.create, plan, site.log / "setup.log"), "packages")
+    add("database", database, "cable")
+    add("messages", partial(daemons.start, "epmd", "rabbitmq"), "cable")
+    add("cache", partial(daemons.start_layer, "cache"), "cable")
+    add("network", network, "cable")
+    add("storage", storage, "cable")
+    for group in databases.GROUPS:
+        add(
+            f"tables-{group.name}",
+            partial(databases.load, layout, plan, group),
+            "database",
+            f"template/{group.name}",
+        )
+    add("identity", identity, "environment", "tables-keystone", "cache")
+    add("objects", partial(daemons.start, "radosgw"), "storage")
+    add(
+        "control", partial(daemons.start_layer, "control"),
+        "identity", "messages", "network", "storage", *(f"tables-{group.name}" for group in databases.GROUPS),
+    )  # fmt: skip
+    add("resources", partial(resources.create, layout, plan, secret), "control")
+    add("ready", partial(readiness.wait_until_ready, layout, plan, secret), "resources", "objects")
+    return steps
+
+
+def template_steps(blueprint: Blueprint, builder: Site) -> list[Step]:
+    """The migrations, done at one site only and skipped when the lab has kept their result."""
+    return [
+        Step(
+            f"template/{group.name}",
+            partial(databases.build_template, blueprint.layout, builder, group),
+            ("environment", f"{builder.name}/database"),
+        )
+        for group in databases.GROUPS
+    ]
+
+
+def all_steps(blueprint: Blueprint, sites: Sequence[Site]) -> list[Step]:
+    """Everything that brings these sites to work."""
+    steps = [*machine_steps(blueprint), *template_steps(blueprint, sites[0])]
+    for plan in sites:
+        steps.extend(site_steps(blueprint, plan))
+    return steps
+
+
+_SHARED = ("packages", "environment")
+
+
+def _nothing() -> None:
+    """A step that has nothing left to do."""

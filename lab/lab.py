@@ -1,0 +1,114 @@
+"""The lab as a whole: what a user of the package calls."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from lab import bringup, ceph, namespaces, status
+from lab.compute import REMEMBERED
+from lab.credentials import Credentials
+from lab.daemons import Daemons
+from lab.errors import LabError
+from lab.layout import Layout
+from lab.sites import Site, plan
+from lab.status import ServiceStatus
+from lab.steps import run_all
+
+
+class Lab:
+    """A province and its cities below one directory; one lab per machine, since its namespaces have fixed names."""
+
+    def __init__(self, home: Path, cities: int = 1) -> None:
+        self._layout = Layout(home.resolve())
+        self._sites = plan(cities)
+
+    @property
+    def clouds_yaml(self) -> Path:
+        return self._layout.clouds_yaml
+
+    def up(self, report: Callable[[str], None]) -> None:
+        """Brings every site to work: installs, makes, starts, repairs and joins what is not so, and waits until ready.
+
+        May be called at any time, also after it was killed; on a lab that works it changes nothing.
+        """
+        self._bring_up(self._sites, report)
+
+    def down(self) -> None:
+        """Stops everything and removes the namespaces; the data stays for the next `up`."""
+        with self._locked():
+            for site in reversed(self._sites):
+                self._take_down(site)
+
+    def destroy(self) -> None:
+        """Takes the lab down and removes its data; the downloaded environment and the templates stay."""
+        with self._locked():
+            for site in reversed(self._sites):
+                self._wipe(site)
+            self._layout.credentials.unlink(missing_ok=True)
+            self._layout.clouds_yaml.unlink(missing_ok=True)
+
+    def status(self) -> list[ServiceStatus]:
+        return [row for site in self._sites for row in status.of_site(self._layout, site)]
+
+    def site_stop(self, name: str) -> None:
+        """Stops every daemon of a site; its network stays, so its addresses refuse instead of swallowing."""
+        with self._locked():
+            Daemons(self._layout, self._site(name)).stop()
+
+    def site_start(self, name: str, report: Callable[[str], None] = lambda line: None) -> None:
+        """Starts a site that was stopped, and waits until it is ready."""
+        self._bring_up((self._site(name),), report)
+
+    def site_cut(self, name: str) -> None:
+        """Cuts a site off from the machine and the other sites; its daemons run on."""
+        namespaces.cut(self._site(name), self._layout.log / "setup.log")
+
+    def site_join(self, name: str) -> None:
+        """Ends a cut."""
+        namespaces.join(self._site(name), self._layout.log / "setup.log")
+
+    def site_destroy(self, name: str) -> None:
+        """Loses a site for good: daemons, network and data. The next `up` makes it anew and empty."""
+        with self._locked():
+            self._wipe(self._site(name))
+
+    def _bring_up(self, sites: Sequence[Site], report: Callable[[str], None]) -> None:
+        if os.geteuid() != 0:
+            raise LabError("the lab makes network namespaces and needs root")
+        with self._locked():
+            blueprint = self._blueprint()
+            bringup.render(blueprint)
+            run_all(bringup.all_steps(blueprint, sites), report)
+
+    def _blueprint(self) -> bringup.Blueprint:
+        self._layout.home.mkdir(parents=True, exist_ok=True)
+        credentials = Credentials(self._layout.credentials, self._sites)
+        return bringup.Blueprint(self._layout, self._sites, credentials, REMEMBERED)
+
+    def _site(self, name: str) -> Site:
+        for site in self._sites:
+            if site.name == name:
+                return site
+        raise LabError(f"there is no site {name}; there are {', '.join(site.name for site in self._sites)}")
+
+    def _take_down(self, site: Site) -> None:
+        daemons = Daemons(self._layout, site)
+        daemons.stop()
+        daemons.kill_strays()
+        namespaces.remove(site, self._layout.log / "setup.log")
+
+    def _wipe(self, site: Site) -> None:
+        self._take_down(site)
+        ceph.keyring_link(site).unlink(missing_ok=True)
+        shutil.rmtree(self._layout.site(site).root, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lets one command at a time change the lab; the next one waits."""
+        self._layout.lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._layout.lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,97 @@
+"""Where everything of a lab lies below its home directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.sites import Site
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The directories and files that all sites share."""
+
+    home: Path
+
+    @property
+    def venv(self) -> Path:
+        return self.home / "venv"
+
+    @property
+    def site_packages(self) -> Path:
+        return self.venv / "lib" / "python3.11" / "site-packages"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def bin(self) -> Path:
+        """Programs put before the system's on the services' PATH."""
+        return self.home / "bin"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "lock"
+
+    @property
+    def clouds_yaml(self) -> Path:
+        return self.home / "clouds.yaml"
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "credentials.json"
+
+    def site(self, site: Site) -> "SiteLayout":
+        return SiteLayout(self.home / "sites" / site.name)
+
+
+@dataclass(frozen=True)
+class SiteLayout:
+    """The directories of one site; removing `root` removes the site's every byte."""
+
+    root: Path
+
+    @property
+    def etc(self) -> Path:
+        return self.root / "etc"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid records."""
+        return self.root / "run"
+
+    @property
+    def tmp(self) -> Path:
+        return self.root / "tmp"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def ceph_conf(self) -> Path:
+        return self.etc / "ceph.conf"
+
+    def record(self, service: str) -> Path:
+        return self.run / f"{service}.pid"
+
+    def socket(self, name: str) -> Path:
+        return self.run / f"{name}.sock"
+
+    def stamp(self, step: str) -> Path:
+        """Exists once a step that must happen only once has been finished."""
+        return self.root / "done" / step
+
+    def make(self) -> None:
+        """Creates the directories; may be called again."""
+        states = (self.data / name for name in ("nova", "neutron", "cinder", "glance"))
+        for directory in (self.etc, self.log, self.run, self.tmp, self.root / "done", *states):
+            directory.mkdir(parents=True, exist_ok=True)

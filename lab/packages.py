@@ -1,0 +1,53 @@
+"""The Debian packages a lab needs, installed only when some are missing and without starting their daemons."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.commands import run
+
+PACKAGES = (
+    "mariadb-server-core", "mariadb-client", "rabbitmq-server", "memcached",
+    "openvswitch-switch", "ovn-central", "ovn-host", "iproute2",
+    "ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common", "radosgw", "python3-rados", "python3-rbd",
+    "qemu-utils", "python3", "util-linux",
+)  # fmt: skip
+_POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def missing() -> list[str]:
+    """The packages that are not installed; asks dpkg, never apt."""
+    found = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *PACKAGES],
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    installed = {line.split()[0] for line in found.splitlines() if line.endswith(" installed")}
+    return [name for name in PACKAGES if name not in installed]
+
+
+def install(names: list[str], log: Path) -> None:
+    """Installs the packages; finishes an installation that was killed in the middle first."""
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    wait = "-oDPkg::Lock::Timeout=300"
+    with _daemons_forbidden():
+        run(["dpkg", "--configure", "-a"], log=log, env=env, timeout_s=600)
+        run(["apt-get", wait, "-q", "update"], log=log, env=env, timeout_s=600)
+        run(
+            ["apt-get", wait, "-q", "-y", "--no-install-recommends", "install", *names],
+            log=log, env=env, timeout_s=1800,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _daemons_forbidden() -> Iterator[None]:
+    """Package scripts start the machine-wide daemons unless a policy says no; a policy of the machine's own stays."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink(missing_ok=True)

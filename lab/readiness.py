@@ -1,0 +1,78 @@
+"""When a site is ready: every service has reported since it was started, and the schedulers know of each other."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from lab.credentials import SiteCredentials
+from lab.errors import LabError
+from lab.keystone import connection
+from lab.layout import Layout
+from lab.processes import is_alive, read_record
+from lab.sites import Site
+
+_COMPUTE = ("nova-conductor", "nova-scheduler", "nova-compute")
+_VOLUME = ("cinder-scheduler", "cinder-volume", "cinder-backup")
+#: cinder-backup tells the schedulers of itself every 10 s; nothing shows whether they have heard.
+_BACKUP_KNOWN_S = 14
+
+
+def wait_until_ready(layout: Layout, plan: Site, secret: SiteCredentials, timeout_s: float = 180) -> None:
+    """Returns when the site can take every kind of work; LabError with what is missing if it does not come so far."""
+    deadline = time.monotonic() + timeout_s
+    with connection(plan, secret) as cloud:
+        while missing := _missing(cloud, _start_times(layout, plan)):
+            _check_alive(layout, plan)
+            if time.monotonic() > deadline:
+                raise LabError(f"not ready after {timeout_s:.0f} s: {'; '.join(missing)}")
+            time.sleep(0.5)
+
+
+def _check_alive(layout: Layout, plan: Site) -> None:
+    """A daemon that has ended will not report, however long one waits."""
+    site = layout.site(plan)
+    for name in (*_COMPUTE, *_VOLUME):
+        if not is_alive(read_record(site.record(name))):
+            raise LabError(f"{name} has ended; log: {site.log / name}.log")
+
+
+def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
+    """What keeps the site from being ready, in words; the cheap questions come first."""
+    try:
+        missing = [
+            *_not_reported(cloud.compute.services(), _COMPUTE, started),
+            *_not_reported(cloud.block_storage.services(), _VOLUME, started),
+        ]
+        if missing:
+            return missing
+        # A host that is not mapped to its cell yet has no hypervisor to show.
+        if not list(cloud.compute.hypervisors()):
+            missing.append("no compute host is mapped to a cell")
+        agents = list(cloud.network.agents())
+        if not agents or not all(agent.is_alive for agent in agents):
+            missing.append("the network has no live chassis")
+    except (SDKException, ClientException, OSError) as error:
+        return [str(error).splitlines()[0][:200]]
+    since_backup = time.time() - max(started["cinder-backup"], started["cinder-scheduler"])
+    if since_backup < _BACKUP_KNOWN_S:
+        missing.append("cinder-scheduler may not know cinder-backup yet")
+    return missing
+
+
+def _not_reported(services: Any, wanted: tuple[str, ...], started: dict[str, float]) -> list[str]:
+    """The services that are down or have not reported since they were started: an old report lies for a while."""
+    reported = {}
+    for service in services:
+        if service.state == "up" and service.updated_at:
+            seen = datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
+            reported[service.binary] = max(seen, reported.get(service.binary, 0))
+    return [f"{name} has not reported" for name in wanted if reported.get(name, 0) < started[name]]
+
+
+def _start_times(layout: Layout, plan: Site) -> dict[str, float]:
+    site = layout.site(plan)
+    records = {name: read_record(site.record(name)) for name in (*_COMPUTE, *_VOLUME)}
+    return {name: record.started_at if record else float("inf") for name, record in records.items()}

@@ -1,0 +1,128 @@
+"""Fills the templates: every configuration file of a site from its plan and its secrets."""
+
+import uuid
+from pathlib import Path
+from string import Template
+
+from lab.compute import Compute
+from lab.credentials import SERVICE_USERS, SiteCredentials, write_private
+from lab.layout import Layout
+from lab.services import wsgi_applications
+from lab.sites import BACKUP_STORE, PORTS, Site
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_CONFIGURATIONS = (
+    "mariadb.cnf", "rabbitmq.conf", "ceph.conf", "keystone.conf", "placement.conf", "glance-api.conf", "nova.conf",
+    "neutron.conf", "cinder.conf",
+)  # fmt: skip
+DATABASES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "cinder")
+
+#: Of the manager's modules only what the cluster cannot work without is worth its memory here.
+_MGR_DISABLED = (
+    "alerts cephadm dashboard diskprediction_local influx insights iostat k8sevents localpool mds_autoscaler "
+    "mirroring nfs osd_perf_query osd_support prometheus restful rook selftest snap_schedule stats telegraf "
+    "test_orchestrator zabbix"
+)
+_OSD_BYTES = 24 << 30
+_TOKEN_CACHE = """memcached_servers = 127.0.0.1:11211
+www_authenticate_uri = {auth_url}
+service_token_roles = service,admin
+service_token_roles_required = true
+token_cache_time = 300"""
+_OSLO_MESSAGING = """[oslo_messaging_notifications]
+driver = noop
+
+[oslo_messaging_rabbit]
+heartbeat_in_pthread = false
+rabbit_retry_interval = 1"""
+_DB_POOL = "max_pool_size = 5\nmax_overflow = 20\nconnection_recycle_time = 600"
+
+
+def fill(template: str, values: dict[str, str]) -> str:
+    """The template with its values; a missing value is an error, never an empty line."""
+    return Template((_TEMPLATES / template).read_text()).substitute(values)
+
+
+def database_url(name: str, password: str) -> str:
+    return f"mysql+pymysql://openstack:{password}@127.0.0.1:{PORTS['mariadb']}/{name}?charset=utf8"
+
+
+def site_values(layout: Layout, plan: Site, sites: tuple[Site, ...], secret: SiteCredentials,
+                compute: Compute) -> dict[str, str]:  # fmt: skip
+    """Everything the templates of one site may ask for."""
+    site = layout.site(plan)
+    passwords = secret.passwords
+    databases = {f"db_{name}": database_url(name, passwords["database"]) for name in DATABASES}
+    store = next(s for s in sites if s.name == BACKUP_STORE)
+    logins = {f"as_{user}": _login(plan, user, passwords[user]) for user in SERVICE_USERS}
+    return {
+        **{name: str(getattr(site, name)) for name in ("etc", "log", "run", "tmp", "data")},
+        **databases,
+        **logins,
+        "venv": str(layout.venv),
+        "site_name": plan.name,
+        "region": plan.region,
+        "address": plan.address,
+        "auth_url": plan.auth_url,
+        "admin_password": passwords["admin"],
+        "rabbit_password": passwords["rabbit"],
+        "rabbit_cookie": passwords["cookie"],
+        "rgw_password": passwords["rgw"],
+        "backup_url": store.url("radosgw"),
+        "backup_access": secret.backup_access,
+        "backup_secret": secret.backup_secret,
+        "db_pool": _DB_POOL,
+        "token_cache": _TOKEN_CACHE.format(auth_url=plan.auth_url),
+        "messaging": f"transport_url = rabbit://openstack:{passwords['rabbit']}@127.0.0.1:{PORTS['rabbitmq']}/\n"
+        "rpc_response_timeout = 60",
+        "oslo_messaging": _OSLO_MESSAGING,
+        "nova_databases": f"[api_database]\nconnection = {databases['db_nova_api']}\n{_DB_POOL}\n\n"
+        f"[database]\nconnection = {databases['db_nova']}\n{_DB_POOL}",
+        "compute_driver": compute.config(),
+        # The name of a cluster must stay the same, and everything else about it follows from the site.
+        "ceph_fsid": str(uuid.uuid5(uuid.NAMESPACE_URL, plan.auth_url + passwords["admin"])),
+        "ceph_mgr_disabled": _MGR_DISABLED,
+        "ceph_osd_bytes": str(_OSD_BYTES),
+    }
+
+
+def render_site(layout: Layout, plan: Site, values: dict[str, str]) -> None:
+    """Writes every configuration file of the site; a file that says so already keeps its time."""
+    site = layout.site(plan)
+    site.make()
+    for name in _CONFIGURATIONS:
+        write_private(site.etc / name, fill(name, values))
+    write_private(site.etc / "rabbitmq-plugins", "[].\n")
+    # Given before the first start, so that a start that failed half way does not make the next one refuse.
+    write_private(site.data / "nova" / "compute_id", str(uuid.uuid5(uuid.NAMESPACE_URL, values["auth_url"])))
+    write_private(site.data / "rabbitmq" / ".erlang.cookie", values["rabbit_cookie"])
+    # nova-compute reaches the database through the conductor and complains when it could do without.
+    write_private(site.etc / "nova-compute.conf", fill("nova.conf", values | {"nova_databases": ""}))
+    for name, app in wsgi_applications(layout, site).items():
+        specific = {
+            "port": str(PORTS[name]),
+            "module": app.module,
+            "threads": str(app.threads),
+            "argv": app.argv,
+        }
+        write_private(site.etc / f"uwsgi-{name}.ini", fill("uwsgi.ini", values | specific))
+
+
+def render_clouds(values: list[dict[str, str]]) -> str:
+    """The clouds.yaml with an entry for each site."""
+    return "clouds:\n" + "".join(fill("clouds.yaml", site) for site in values)
+
+
+def render_sudo(layout: Layout) -> None:
+    """OpenStack calls sudo; a machine of the lab may have none, and nothing here needs one."""
+    path = layout.bin / "sudo"
+    write_private(path, (_TEMPLATES / "sudo").read_text())
+    path.chmod(0o755)
+
+
+def _login(plan: Site, user: str, password: str) -> str:
+    return (
+        f"auth_type = password\nauth_url = {plan.auth_url}\nusername = {user}\npassword = {password}\n"
+        "project_name = service\nproject_domain_name = Default\nuser_domain_name = Default\n"
+        f"region_name = {plan.region}"
+    )

@@ -1,0 +1,195 @@
+"""Every daemon of a site as data: what to run, with which environment, where it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.commands import SYSTEM_PATH
+from lab.layout import Layout, SiteLayout
+from lab.sites import PORTS, Site
+
+#: Order of layers: a layer starts when the one before answers, and stops before it.
+LAYERS = ("database", "messages", "cache", "network", "storage", "identity", "control")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One daemon. `files` are those whose change calls for a restart."""
+
+    name: str
+    layer: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    files: tuple[Path, ...] = ()
+    loopback: bool = False
+    socket: Path | None = None
+    stop_s: float = field(default=15, compare=False)
+
+    @property
+    def port(self) -> int | None:
+        return PORTS.get(self.name)
+
+
+@dataclass(frozen=True)
+class _Api:
+    """A WSGI application under uWSGI."""
+
+    module: str
+    threads: int
+    env: Mapping[str, str] = field(default_factory=dict)
+    argv: str = ""
+
+
+def wsgi_applications(layout: Layout, site: SiteLayout) -> dict[str, _Api]:
+    """The HTTP APIs of a site; each is one process, for two cores serve 2 or 3 sites."""
+    etc = str(site.etc)
+    nova_files = f"{layout.venv}/etc/nova/api-paste.ini;nova.conf"
+    return {
+        "keystone": _Api("keystone.wsgi.api", 6, {"OS_KEYSTONE_CONFIG_FILES": f"{etc}/keystone.conf"}),
+        "placement": _Api("placement.wsgi.api", 4, {"OS_PLACEMENT_CONFIG_DIR": etc}),
+        "glance": _Api("glance.wsgi.api", 4, {"OS_GLANCE_CONFIG_DIR": etc}),
+        "nova-api": _Api(
+            "nova.wsgi.osapi_compute", 8, {"OS_NOVA_CONFIG_DIR": etc, "OS_NOVA_CONFIG_FILES": nova_files}
+        ),
+        "neutron-api": _Api(
+            "neutron.wsgi.api", 8, {"OS_NEUTRON_CONFIG_DIR": etc, "OS_NEUTRON_CONFIG_FILES": "neutron.conf"}
+        ),
+        "cinder-api": _Api(
+            "cinder.wsgi.api",
+            6,
+            {"OS_CINDER_DISABLE_EVENTLET_PATCHING": "1"},
+            f"--config-file {etc}/cinder.conf",
+        ),
+    }
+
+
+def environment(layout: Layout, site: SiteLayout) -> dict[str, str]:
+    """What every daemon and command of a site sees; nothing is taken from the caller's shell."""
+    return {
+        "PATH": f"{layout.bin}:{layout.venv / 'bin'}:{SYSTEM_PATH}",
+        "HOME": str(site.data),
+        # Neutron keys its start-time file by the parent's pid, below TMPDIR: two sites need two.
+        "TMPDIR": str(site.tmp),
+        "XDG_CACHE_HOME": str(layout.cache),
+        "LANG": "C.UTF-8",
+        "PYTHONWARNINGS": "ignore",
+        # glibc gives every thread an arena of its own; two are plenty and save some hundred MiB in all.
+        "MALLOC_ARENA_MAX": "2",
+        "CEPH_CONF": str(site.ceph_conf),
+    }
+
+
+def services(layout: Layout, plan: Site) -> tuple[Service, ...]:
+    """All daemons of a site in the order in which they start."""
+    site = layout.site(plan)
+    env = environment(layout, site)
+    return (*_base(site, env), *_network(site, env), *_storage(site, env), *_openstack(layout, site, env))
+
+
+def _base(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+    rabbit = site.data / "rabbitmq"
+    rabbit_env = {
+        **env,
+        "HOME": str(rabbit),
+        "RABBITMQ_NODENAME": "lab@localhost",
+        "RABBITMQ_MNESIA_BASE": str(rabbit / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(site.log),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_CONFIG_FILE": str(site.etc / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(site.etc / "rabbitmq-plugins"),
+        "RABBITMQ_PID_FILE": str(site.run / "rabbitmq-own.pid"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_DIST_PORT": "25672",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+        " -kernel inet_dist_use_interface {127,0,0,1}",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_CRASH_DUMP": str(site.log / "rabbitmq.crash"),
+        # Makes the start script become the broker instead of staying as its parent.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+    cnf = site.etc / "mariadb.cnf"
+    return (
+        Service("mariadb", "database", ("mariadbd", f"--defaults-file={cnf}"), env, (cnf,), loopback=True, stop_s=40),
+        Service("epmd", "messages", ("epmd", "-address", "127.0.0.1"), env, loopback=True),
+        Service(
+            "rabbitmq", "messages", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), rabbit_env,
+            (site.etc / "rabbitmq.conf",), loopback=True, stop_s=30,
+        ),
+        Service(
+            "memcached", "cache", ("memcached", "-u", "root", "-l", "127.0.0.1", "-m", "64", "-c", "2048"), env,
+            loopback=True,
+        ),
+    )  # fmt: skip
+
+
+def _network(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+    data = site.data / "ovn"
+    quiet = "-vconsole:warn"
+
+    directories = env | {"OVS_RUNDIR": str(site.run), "OVN_RUNDIR": str(site.run)}
+
+    def database(name: str) -> Service:
+        argv = ("ovsdb-server", str(data / f"{name}.db"), f"--remote=punix:{site.socket(name)}", quiet,
+                f"--unixctl={site.run / name}.ctl")  # fmt: skip
+        return Service(name, "network", argv, directories, socket=site.socket(name))
+
+    def daemon(*argv: str) -> Service:
+        return Service(argv[0], "network", (*argv, quiet), directories)
+
+    switch, north, south = (f"unix:{site.socket(name)}" for name in ("ovs-db", "ovn-nb", "ovn-sb"))
+    return (
+        *(database(name) for name in ("ovn-nb", "ovn-sb", "ovs-db")),
+        daemon("ovs-vswitchd", switch),
+        daemon("ovn-northd", f"--ovnnb-db={north}", f"--ovnsb-db={south}"),
+        daemon("ovn-controller", switch),
+    )
+
+
+def _storage(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+    conf = (site.ceph_conf,)
+
+    def ceph(name: str, *argv: str, socket: str | None = None) -> Service:
+        path = site.run / f"{socket}.asok" if socket else None
+        return Service(name, "storage", (*argv, "-f", "-c", str(site.ceph_conf)), env, conf, socket=path)
+
+    return (
+        ceph("ceph-mon", "ceph-mon", "-i", "a", socket="mon.a"),
+        ceph("ceph-mgr", "ceph-mgr", "-i", "x"),
+        ceph("ceph-osd", "ceph-osd", "-i", "0", socket="osd.0"),
+        ceph("radosgw", "radosgw", "-n", "client.rgw.x"),
+    )
+
+
+def _openstack(layout: Layout, site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+    programs = layout.venv / "bin"
+    applications = wsgi_applications(layout, site)
+
+    def api(name: str, conf: str) -> Service:
+        ini = site.etc / f"uwsgi-{name}.ini"
+        layer = "identity" if name == "keystone" else "control"
+        # In the environment, not in the ini file: Python runs before uWSGI reads that.
+        own = {**env, **applications[name].env}
+        return Service(
+            name, layer, (str(programs / "uwsgi"), "--ini", str(ini)), own, (ini, site.etc / conf), stop_s=6
+        )
+
+    def daemon(name: str, conf: str, program: str = "") -> Service:
+        argv = (str(programs / (program or name)), "--config-file", str(site.etc / conf))
+        return Service(name, "control", argv, env, (site.etc / conf,), stop_s=12)
+
+    return (
+        api("keystone", "keystone.conf"),
+        api("placement", "placement.conf"),
+        daemon("nova-conductor", "nova.conf"),
+        api("neutron-api", "neutron.conf"),
+        api("nova-api", "nova.conf"),
+        api("glance", "glance-api.conf"),
+        api("cinder-api", "cinder.conf"),
+        daemon("nova-scheduler", "nova.conf"),
+        daemon("nova-compute", "nova-compute.conf"),
+        daemon("cinder-scheduler", "cinder.conf"),
+        daemon("cinder-volume", "cinder.conf"),
+        daemon("cinder-backup", "cinder.conf"),
+        daemon("neutron-periodic", "neutron.conf", "neutron-periodic-workers"),
+        daemon("neutron-maintenance", "neutron.conf", "neutron-ovn-maintenance-worker"),
+    )
