@@ -15,6 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
@@ -186,6 +187,12 @@ class Store:
         """Bring the schema to the newest version; again changes nothing."""
         with self.engine.execution_options(cloudctl_write=True).begin() as connection:
             command.upgrade(_alembic(connection), "head")
+
+    def schema_version(self) -> tuple[str | None, str | None]:
+        """The version the database has, None when it is empty, and the one this code wants."""
+        with self.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            return current, ScriptDirectory.from_config(_alembic(connection)).get_current_head()
 
     def schema_differences(self) -> list[Any]:
         """What the tables in the database and the models disagree on; empty when none."""
