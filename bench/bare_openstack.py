@@ -101,7 +101,7 @@ class Api:
 
     async def ask(self, method: str, service: str, path: str, body: Any = None) -> Any:
         """One call; its answer as data."""
-        self.calls[f"{method} {ID.sub('*', path.split('?')[0])}"] += 1
+        self.calls[f"{method} {ID.sub('*', path.split('?', maxsplit=1)[0])}"] += 1
         headers = {"X-Auth-Token": self.token, **(NOVA_VERSION if service == "compute" else {})}
         async with self.slots:
             answer = await self.client.request(method, self.url(service, path), json=body, headers=headers)
