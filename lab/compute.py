@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lab.layout import Layout
 
-_NOVA_PARTS = Path(__file__).parent / "nova"
+_DRIVERS = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Compute:
         return f"compute_driver = {self.driver}\n{self.options}".rstrip()
 
     def install(self, layout: Layout) -> None:
-        source = (_NOVA_PARTS / f"{self.nova_module}.py").read_text()
+        source = (_DRIVERS / f"{self.nova_module}.py").read_text()
         target = layout.site_packages / "nova" / "virt" / f"{self.nova_module}.py"
         if not target.exists() or target.read_text() != source:
             target.write_text(source)
