@@ -208,6 +208,19 @@ class StoreUnavailable(CloudctlError):
     retry = True
 
 
+class Cancelled(CloudctlError):
+    """Somebody with the right to do so cancelled the work; what it had made is undone."""
+
+    code = "cancelled"
+
+
+def restored(code: str, message: str, cloud_request_id: str | None = None) -> CloudctlError:
+    """An error again from what was stored of it, so that what ends an operation is what first went wrong."""
+    error = CloudctlError("{message}", message=message, cloud_request_id=cloud_request_id)
+    error.code = code  # type: ignore[misc]  # of this one
+    return error
+
+
 # -- the installation ---------------------------------------------------------------------------
 
 

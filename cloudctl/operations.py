@@ -7,14 +7,14 @@ that was only slow therefore cannot write over the one that took its place.
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from cloudctl.clock import Clock, new_id
-from cloudctl.errors import CloudctlError, Conflict, LeaseLost, StoreUnavailable
-from cloudctl.lifecycle import Done, Failed, Later, OperationState, Outcome
+from cloudctl.errors import CloudctlError, Conflict, LeaseLost, StoreUnavailable, TimedOut
+from cloudctl.lifecycle import OPERATION, Failed, Later, OperationState, Outcome, move
 from cloudctl.models import Operation, Step
 from cloudctl.store import Store, UnitOfWork
 
@@ -39,6 +39,7 @@ class Run:
     fence: int
     is_resumed: bool  # somebody held it before: what was begun may be there already
     lease_s: int
+    lease_until: datetime
 
     @contextmanager
     def write(self) -> Iterator[tuple[UnitOfWork, Operation]]:
@@ -49,12 +50,25 @@ class Run:
             if not held:
                 raise LeaseLost("operation {id} is held by another worker", id=self.operation_id)
             yield uow, uow.need(Operation, self.operation_id)
+        self.lease_until = until
 
     def renew(self) -> bool:
         """Keep the lease; False when it is lost."""
         with self.store.write() as uow:
             until = self.clock.now() + timedelta(seconds=self.lease_s)
-            return uow.update(Operation, *self._mine(), lease_until=until) == 1
+            is_held = uow.update(Operation, *self._mine(), lease_until=until) == 1
+        if is_held:
+            self.lease_until = until
+        return is_held
+
+    def must_hold(self) -> None:
+        """LeaseLost when the lease has run out; to be asked right before a call that makes something.
+
+        A worker that was frozen for longer than its lease wakes up in the middle of a batch: what is left
+        of the batch now belongs to the one that took its place.
+        """
+        if self.clock.now() >= self.lease_until:
+            raise LeaseLost("the lease of operation {id} has run out", id=self.operation_id)
 
     def journal(
         self, uow: UnitOfWork, name: str, state: str, note: str = "", cloud_request_id: str | None = None
@@ -160,13 +174,14 @@ class Engine:
         with self._heartbeat(claimed):
             while True:
                 outcome = self._advance(claimed)
-                if outcome is None or not self._stay(claimed, outcome):
+                if outcome is None or not self._wait(claimed, outcome):
                     return True
 
     # -- the pieces
 
     def _claim(self, operation_id: int) -> Run | None:
         now = self._clock.now()
+        until = now + timedelta(seconds=self._lease_s)
         owner = new_id()
         with self._store.write() as uow:
             free = (Operation.lease_until.is_(None)) | (Operation.lease_until < now)
@@ -175,7 +190,7 @@ class Engine:
                 [Operation.id == operation_id, Operation.state.in_(OPEN), Operation.next_at <= now, free],
                 {
                     "lease_owner": owner,
-                    "lease_until": now + timedelta(seconds=self._lease_s),
+                    "lease_until": until,
                     "fence": Operation.fence + 1,
                 },
                 [Operation.fence],
@@ -185,42 +200,55 @@ class Engine:
             row = uow.need(Operation, operation_id)
             row.started_at = row.started_at or now
             if row.state == OperationState.QUEUED:
-                row.state = OperationState.RUNNING
+                row.state = move(OPERATION, OperationState.QUEUED, "claim")
             return Run(
                 self._store, self._clock, row.id, row.kind, row.subject_id, row.site_id,
-                owner, found[0], found[0] > 1, self._lease_s,
+                owner, found[0], found[0] > 1, self._lease_s, until,
             )  # fmt: skip
 
     def _advance(self, run: Run) -> Outcome | None:
-        """One pass of the flow with its result saved; None when the lease was lost."""
-        flow = self._flows[run.kind]
+        """One pass of the flow with its result saved; None when the lease was lost or the store is away."""
         try:
-            outcome = self._outcome(flow, run)
-            self._save(run, outcome)
+            outcome, has_failed = self._outcome(run)
+            return self._save(run, outcome, has_failed)
         except LeaseLost:
             log.warning("operation %s: lease lost", run.operation_id)
             return None
         except StoreUnavailable as error:
             log.warning("operation %s: %s", run.operation_id, error)
             return None  # the lease ends by itself, and the row is due again
-        return outcome
 
-    def _outcome(self, flow: Flow, run: Run) -> Outcome:
+    def _outcome(self, run: Run) -> tuple[Outcome, bool]:
+        """What the flow answers, and whether that came out of a failure."""
         try:
-            return flow.advance(run)
+            outcome = self._flows[run.kind].advance(run)
         except (LeaseLost, StoreUnavailable):
             raise
-        except CloudctlError as error:
-            failure = error
         except Exception as error:
-            log.exception("operation %s: unexpected", run.operation_id)
-            failure = CloudctlError("unexpected: {detail}", detail=f"{type(error).__name__}: {error}")
-            failure.retry = True  # type: ignore[misc]  # a bug may pass; the deadline ends it
+            failure = _as_failure(run, error)
+        else:
+            if not isinstance(outcome, Later) or not self._is_late(run):
+                return outcome, False
+            failure = TimedOut("not done by the deadline; it waited for: {why}", why=outcome.why or "-")
         attempts, is_late = self._count_failure(run, failure)
         if (failure.retry or isinstance(failure, Conflict)) and not is_late:
-            wait = BACKOFF_S[min(attempts - 1, len(BACKOFF_S) - 1)]
-            return Later(wait, failure.text())
-        return flow.give_up(run, failure)
+            return Later(_backoff(attempts), failure.text()), True
+        return self._give_up(run, failure, attempts), True
+
+    def _give_up(self, run: Run, failure: CloudctlError, attempts: int) -> Outcome:
+        """The flow's own way out; when that fails too, it is tried again."""
+        try:
+            return self._flows[run.kind].give_up(run, failure)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            return Later(_backoff(attempts), _as_failure(run, error).text())
+
+    def _is_late(self, run: Run) -> bool:
+        """Past the deadline with work that may still be given up; undoing has no deadline."""
+        with self._store.read() as uow:
+            row = uow.need(Operation, run.operation_id)
+            return row.state != OperationState.UNDOING and is_past(row.deadline_at, self._clock)
 
     def _count_failure(self, run: Run, error: CloudctlError) -> tuple[int, bool]:
         log.warning("operation %s: %s: %s", run.operation_id, error.code, error.text())
@@ -228,39 +256,60 @@ class Engine:
             row.attempts += 1
             row.error_code, row.error_message = error.code, error.text()
             row.cloud_request_id = error.cloud_request_id
-            is_late = row.deadline_at is not None and self._clock.now() >= row.deadline_at
-            return row.attempts, is_late and row.state != OperationState.UNDOING
+            is_late = row.state != OperationState.UNDOING and is_past(row.deadline_at, self._clock)
+            return row.attempts, is_late
 
-    def _save(self, run: Run, outcome: Outcome) -> None:
+    def _save(self, run: Run, outcome: Outcome, has_failed: bool) -> Outcome:
+        """Put the outcome on disk. When what follows from an end cannot be done, it has not ended yet."""
+        try:
+            self._write(run, outcome, has_failed)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            failure = _as_failure(run, error)
+            attempts, _ = self._count_failure(run, failure)
+            outcome = Later(_backoff(attempts), failure.text())
+            self._write(run, outcome, has_failed=True)
+        return outcome
+
+    def _write(self, run: Run, outcome: Outcome, has_failed: bool) -> None:
         now = self._clock.now()
         with run.write() as (uow, row):
+            if not has_failed:
+                row.attempts = 0  # it counts the failures in a row
             if isinstance(outcome, Later):
                 row.next_at, row.why = now + timedelta(seconds=outcome.seconds), outcome.why
-                if outcome.seconds > STAY_S or self._stopping.is_set():
+                if not self._stays(outcome):
                     row.lease_owner = row.lease_until = None
                 return
             row.lease_owner = row.lease_until = None
             row.ended_at, row.why = now, ""
             if isinstance(outcome, Failed):
-                row.state = OperationState.FAILED
+                row.state = move(OPERATION, OperationState(row.state), "fail")
                 row.error_code, row.error_message = outcome.error.code, outcome.error.text()
                 row.cloud_request_id = outcome.error.cloud_request_id
             else:
-                row.state = OperationState.DONE
+                row.state = move(OPERATION, OperationState(row.state), "finish")
                 row.error_code = row.error_message = row.cloud_request_id = None
             self._on_end(uow, row)
 
-    def _stay(self, run: Run, outcome: Outcome) -> bool:
-        """Wait here for a short Later; False when this worker is finished with the operation."""
-        if not isinstance(outcome, Later) or outcome.seconds > STAY_S or self._stopping.is_set():
-            return False
-        self._clock.wait(outcome.seconds, self._stopping.wait)
-        return not self._stopping.is_set() or not self._let_go(run)
+    def _stays(self, outcome: Later) -> bool:
+        """A short wait is spent here, with the lease; a long one, or one while stopping, is not."""
+        return outcome.seconds <= STAY_S and not self._stopping.is_set()
 
-    def _let_go(self, run: Run) -> bool:
-        with run.write() as (_uow, row):
-            row.lease_owner = row.lease_until = None
+    def _wait(self, run: Run, outcome: Outcome) -> bool:
+        """Wait here for a short Later; False when this worker is finished with the operation."""
+        if not isinstance(outcome, Later) or outcome.seconds > STAY_S:
+            return False
+        if self._stopping.is_set() or self._clock.wait(outcome.seconds, self._stopping.wait):
+            self._let_go(run)
+            return False
         return True
+
+    def _let_go(self, run: Run) -> None:
+        """Give the lease back so that another worker can go on at once; if that fails it runs out."""
+        with suppress(LeaseLost, StoreUnavailable), run.write() as (_uow, row):
+            row.lease_owner = row.lease_until = None
 
     @contextmanager
     def _heartbeat(self, run: Run) -> Iterator[None]:
@@ -282,6 +331,20 @@ class Engine:
         finally:
             ended.set()
             thread.join()
+
+
+def _as_failure(run: Run, error: Exception) -> CloudctlError:
+    """The error itself; or, for a bug, one that is tried again until the deadline: some bugs pass."""
+    if isinstance(error, CloudctlError):
+        return error
+    log.error("operation %s: unexpected", run.operation_id, exc_info=error)
+    failure = CloudctlError("unexpected: {detail}", detail=f"{type(error).__name__}: {error}")
+    failure.retry = True  # type: ignore[misc]  # of this one
+    return failure
+
+
+def _backoff(attempts: int) -> float:
+    return BACKOFF_S[min(attempts, len(BACKOFF_S)) - 1]
 
 
 def is_past(moment: datetime | None, clock: Clock) -> bool:
