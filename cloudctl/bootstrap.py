@@ -1,1 +1,123 @@
-"""The composition root: the only place that picks drivers and wires the parts of an installation."""
+"""The composition root: the only place that picks drivers and wires the parts of an installation.
+
+What speaks to clouds is loaded when it is first needed: a server at rest, and every command that only
+reads the database, never pays for OpenStack's libraries.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from cloudctl.audit import Audit
+from cloudctl.clock import Clock, SystemClock
+from cloudctl.config import Settings, load
+from cloudctl.core import Core
+from cloudctl.models import Operation
+from cloudctl.operations import Engine, Flow
+from cloudctl.ports import Bell, Cloud, Clouds
+from cloudctl.secrets import Box, Signer
+from cloudctl.store import Store, UnitOfWork
+
+AUDIT_KEY = "audit.key"
+BOX_KEY = "box.key"
+
+
+@dataclass(frozen=True)
+class App:
+    """One installation, wired."""
+
+    core: Core
+    clouds: Clouds
+    engine: Engine
+    box: Box
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.core.store.close()
+
+
+class SilentBell:
+    """Wakes nobody: what is due is found by polling."""
+
+    def ring(self, operation_id: int) -> None:
+        """Nothing happens."""
+
+
+def open_app(home: Path, bell: Bell | None = None, clouds: Clouds | None = None) -> App:
+    """Wire the installation in `home`. Misconfigured, with every fault, when it cannot work.
+
+    `bell` wakes the workers (default: nobody, due rows are polled); `clouds` replaces the drivers.
+    """
+    settings = load(home)
+    core = open_core(settings, SystemClock(), bell or SilentBell())
+    clouds = clouds or _OnDemandClouds(settings)
+    engine = Engine(
+        core.store, core.clock, _OnDemandFlows(clouds, settings), settings.lease_s, partial(_settle, core)
+    )
+    return App(core, clouds, engine, Box(settings.keys / BOX_KEY))
+
+
+def open_core(settings: Settings, clock: Clock, bell: Bell) -> Core:
+    """The part of an installation that never speaks to a cloud."""
+    audit = Audit(clock, Signer(settings.keys / AUDIT_KEY), settings.audit_heads)
+    return Core(settings, Store(settings.database_url), clock, audit, bell)
+
+
+class _OnDemandClouds:
+    """The OpenStack driver, imported with the first cloud that is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._driver = cache(self._load)
+
+    def at(self, site_id: str) -> Cloud:
+        return self._driver().at(site_id)
+
+    def _load(self) -> Clouds:
+        from provisioning.drivers.openstack_cloud import OpenStackClouds
+
+        return OpenStackClouds(self._settings)
+
+
+class _OnDemandFlows(Mapping[str, Flow]):
+    """Every kind of operation by its name; a flow is made when the first of its kind is due."""
+
+    def __init__(self, clouds: Clouds, settings: Settings) -> None:
+        self._make: dict[str, Callable[[], Flow]] = {
+            "build": lambda: _build(clouds, settings),
+            "release": lambda: _release(clouds, settings),
+        }
+        self._made: dict[str, Flow] = {}
+
+    def __getitem__(self, kind: str) -> Flow:
+        if kind not in self._made:
+            self._made[kind] = self._make[kind]()
+        return self._made[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._make
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
+
+
+def _build(clouds: Clouds, settings: Settings) -> Flow:
+    from provisioning.build import Build
+
+    return Build(clouds, settings)
+
+
+def _release(clouds: Clouds, settings: Settings) -> Flow:
+    from provisioning.release import Release
+
+    return Release(clouds, settings)
+
+
+def _settle(core: Core, uow: UnitOfWork, operation: Operation) -> None:
+    from tenants.settlement import settle
+
+    settle(core)(uow, operation)

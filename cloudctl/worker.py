@@ -1,1 +1,256 @@
-"""Workers: the engine behind Celery tasks that carry an operation id and nothing else."""
+"""Workers: the engine behind Celery messages that carry an operation id and nothing else.
+
+The database is the book, the queue only a bell: due rows are moved on every second whether or not a bell
+rang, so that a lost message, a lost broker and a worker that was killed cost a second each. The same code
+runs inside `cloudctl serve` (queue in memory) and as `cloudctl worker` on many hosts (RabbitMQ).
+"""
+
+import logging
+import os
+import queue as queues
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from celery import Celery
+from celery.worker import WorkController
+
+from cloudctl import logs
+from cloudctl.config import Settings, load
+from cloudctl.core import Core
+from cloudctl.errors import CloudctlError, StoreUnavailable
+from cloudctl.operations import Engine
+
+log = logging.getLogger(__name__)
+
+TASK = "cloudctl.advance"
+QUEUE = "cloudctl.operations"
+POLL_S = 1.0
+HOUSEKEEPING_S = 60.0
+BELL_LASTS_S = 60  # the poll has long been faster than an older bell
+RECONNECT_S = 5.0
+MEMORY = "memory://localhost/"  # a host, or kombu warns that there is none
+_RING_LIMIT = 1000
+
+
+def open_queue(settings: Settings) -> Celery:
+    """The Celery application of an installation: one queue, ids only, no results, no hand on our logging."""
+    queue = Celery("cloudctl", broker=settings.broker or MEMORY, set_as_current=False)
+    queue.conf.update(
+        accept_content=["json"],
+        broker_connection_max_retries=None,  # for ever
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=3,
+        result_backend=None,
+        task_acks_late=False,  # a bell is rung once; late acks would be cut off after 30 min
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_serializer="json",
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        worker_redirect_stdouts=False,
+    )
+    if settings.broker:
+        queue.conf.task_default_queue_type = "quorum"
+    else:
+        queue.conf.broker_transport_options = {"polling_interval": 0.05}
+    return queue
+
+
+class QueueBell:
+    """Rings through the queue, from a thread of its own: no caller ever waits for a broker."""
+
+    def __init__(self, queue: Celery) -> None:
+        self._queue = queue
+        self._waiting: queues.Queue[int] = queues.Queue(_RING_LIMIT)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, operation_id: int) -> None:
+        """Wake a worker soon, or not at all."""
+        try:
+            self._waiting.put_nowait(operation_id)
+        except queues.Full:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._send_all, name="bell", daemon=True)
+                self._thread.start()
+
+    def _send_all(self) -> None:
+        while True:
+            operation_id = self._waiting.get()
+            try:
+                self._queue.send_task(TASK, (operation_id,), retry=False, expiration=BELL_LASTS_S)
+            except Exception as error:  # whatever a transport raises: the poll finds the row
+                log.warning("the bell for operation %s was not heard: %s", operation_id, error)
+
+
+class Crew:
+    """At most `size` operations side by side in this process, each in a thread; what is full says no."""
+
+    def __init__(self, engine: Engine, size: int) -> None:
+        self._engine = engine
+        self._size = size
+        self._busy: dict[int, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def room(self) -> int:
+        """How many more operations would be taken now."""
+        with self._lock:
+            return 0 if self._stopping else self._size - len(self._busy)
+
+    def take(self, operation_id: int) -> bool:
+        """Move the operation on in a thread. False when it is in hand already, or there is no room."""
+        with self._lock:
+            if self._stopping or operation_id in self._busy or len(self._busy) >= self._size:
+                return False
+            name = f"operation-{operation_id}"
+            thread = threading.Thread(target=self._run, args=(operation_id,), name=name, daemon=True)
+            self._busy[operation_id] = thread
+            thread.start()
+        return True
+
+    def stop(self, within_s: float) -> bool:
+        """Take no more and wait for what is in hand. False when some of it is still going on then."""
+        with self._lock:
+            self._stopping = True
+            threads = list(self._busy.values())
+        self._engine.stop()
+        for thread in threads:
+            thread.join(within_s / len(threads))
+        return not any(thread.is_alive() for thread in threads)
+
+    def _run(self, operation_id: int) -> None:
+        try:
+            with logs.context(operation_id=operation_id):
+                self._move_on(operation_id)
+        finally:
+            with self._lock:
+                del self._busy[operation_id]
+
+    def _move_on(self, operation_id: int) -> None:
+        try:
+            self._engine.run(operation_id)
+        except CloudctlError as error:
+            log.warning("operation %s: %s", operation_id, error)
+        except Exception:
+            log.exception("operation %s: unexpected", operation_id)
+
+
+class Works(Protocol):
+    """What a worker needs of an installation."""
+
+    @property
+    def core(self) -> Core: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+
+def keep_house(core: Core) -> None:
+    """What falls due by the clock alone: requests that nobody answered."""
+    from tenants.requests import expire_due
+
+    expire_due(core)
+
+
+class Worker:
+    """Hears bells, polls for due rows, keeps house. Starts and stops once."""
+
+    def __init__(
+        self,
+        app: Works,
+        queue: Celery,
+        housekeeping: Callable[[Core], None] = keep_house,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._app = app
+        self._queue = queue
+        self._housekeeping = housekeeping
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._controller: WorkController | None = None
+        self._threads: list[threading.Thread] = []
+        self.crew = Crew(app.engine, app.core.settings.worker_threads)
+        queue.task(name=TASK, ignore_result=True)(self._heard)
+
+    def start(self) -> None:
+        """Begin, in threads of this process."""
+        for work in (self._listen, self._poll, self._keep_house):
+            thread = threading.Thread(target=work, name=f"worker{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, within_s: float = 20.0) -> None:
+        """End at the next good place. What cannot end in time is taken up by whoever comes next."""
+        self._stopping.set()
+        if self._controller is not None:
+            self._controller.stop()
+        if not self.crew.stop(within_s):
+            log.warning("stopped in the middle of operations; they go on when their lease has ended")
+        for thread in self._threads:
+            thread.join(2.0)
+
+    # -- the three threads
+
+    def _heard(self, operation_id: int) -> None:
+        """The Celery task: quick, because a crew that is full leaves the row to whoever polls first."""
+        self.crew.take(int(operation_id))
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._controller = self._queue.WorkController(
+                    hostname=f"cloudctl-{os.getpid()}@{socket.gethostname()}",
+                    pool_cls="threads",
+                    concurrency=1,
+                    without_gossip=True,
+                    without_heartbeat=True,
+                    without_mingle=True,
+                )
+                self._controller.start()
+            except Exception as error:  # whatever Celery or a transport raises: polling goes on
+                log.warning("not listening to the queue: %s", error)
+            self._stopping.wait(RECONNECT_S)
+
+    def _poll(self) -> None:
+        while not self._stopping.wait(self._poll_s):
+            try:
+                room = self.crew.room()
+                for operation_id in self._app.engine.due(room) if room else ():
+                    self.crew.take(operation_id)
+            except StoreUnavailable as error:
+                log.warning("not polling: %s", error)
+            except Exception:
+                log.exception("polling failed")
+
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(HOUSEKEEPING_S):
+            try:
+                self._housekeeping(self._app.core)
+            except Exception:
+                log.exception("housekeeping failed")
+
+
+def run(home: Path) -> None:
+    """`cloudctl worker`: work until SIGTERM or SIGINT."""
+    from cloudctl.bootstrap import open_app
+
+    queue = open_queue(load(home))
+    app = open_app(home, QueueBell(queue))
+    worker = Worker(app, queue)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker.start()
+    log.info("worker started")
+    stop.wait()
+    log.info("worker stops")
+    worker.stop()
+    app.close()
