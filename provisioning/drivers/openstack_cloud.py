@@ -101,7 +101,7 @@ class OpenStackCloud:
         if found is None:
             if is_application_credential(self._line.auth):
                 raise CloudForbidden(
-                    "{site}: an application credential is for one project only: the cloud can only be observed",
+                    "{site}: an application credential is for one project: the cloud can only be observed",
                     hint="use a user with a password in clouds.yaml to manage it",
                     site=self.site,
                 )

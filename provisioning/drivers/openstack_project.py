@@ -104,16 +104,13 @@ class OpenStackProject:
         return replace(made, volume_ids=volume_ids)
 
     def ensure_key(self, name: str, public_key: str) -> None:
-        wanted = {"keypair": {"name": name, "public_key": public_key}}
-        what = f"store key {name}"
         try:
-            self._call.post("compute", "/os-keypairs", what, wanted)
+            body = {"keypair": {"name": name, "public_key": public_key}}
+            self._call.post("compute", "/os-keypairs", f"store key {name}", body)
         except CloudConflict:
             there = self._call.get("compute", f"/os-keypairs/{name}", f"show key {name}")["keypair"]
-            if there["public_key"].split()[:2] == public_key.split()[:2]:
-                return
-            self._call.delete("compute", f"/os-keypairs/{name}", f"replace key {name}")
-            self._call.post("compute", "/os-keypairs", what, wanted)
+            if there["public_key"].split()[:2] != public_key.split()[:2]:
+                raise  # somebody's key is not ours to replace
 
     def ensure_security_group(self, name: str, description: str, rules: Sequence[Rule]) -> str:
         query = {"name": name, "project_id": self._id}
