@@ -54,3 +54,8 @@ def _event(row: AuditEvent) -> dict[str, Any]:
         "previous_hash": row.previous_hash,
         "hash": row.hash,
     }
+
+
+def count_events(uow: UnitOfWork) -> int:
+    """How long the chain is."""
+    return uow.count(AuditEvent)

@@ -1,0 +1,48 @@
+"""Which right each endpoint asks for: one table, so that a forgotten row is a failing test, never a hole.
+
+A right here opens the door when it is held anywhere; the use case behind it checks where exactly.
+"""
+
+from collections.abc import Mapping
+
+PUBLIC = "public"
+SIGNED_IN = "signed-in"
+
+ACCESS: Mapping[str, str] = {
+    # the application itself
+    "static": PUBLIC,
+    "openapi.spec": PUBLIC,
+    "health.live": PUBLIC,
+    "health.ready": PUBLIC,
+    # people
+    "people.me": SIGNED_IN,
+    "people.list_users": "user.see",
+    "people.show_user": "user.see",
+    "people.create_user": "user.change",
+    "people.disable_user": "user.change",
+    "people.enable_user": "user.change",
+    "people.set_password": "user.change",
+    "people.grant_role": "user.change",
+    "people.revoke_role": "user.change",
+    "tokens.list_tokens": SIGNED_IN,
+    "tokens.create_token": SIGNED_IN,
+    "tokens.revoke_token": SIGNED_IN,
+    "notices.list_notices": SIGNED_IN,
+    "notices.read_notice": SIGNED_IN,
+    "audit.list_events": "audit.see",
+    "audit.verify": "audit.see",
+    # pages
+    "session.sign_in_form": PUBLIC,
+    "session.sign_in": PUBLIC,
+    "session.sign_out": SIGNED_IN,
+    "session.set_language": PUBLIC,
+    "account.password_form": SIGNED_IN,
+    "account.change_password": SIGNED_IN,
+    "account.show_account": SIGNED_IN,
+    "account.create_token": SIGNED_IN,
+    "account.revoke_token": SIGNED_IN,
+    "home.show": SIGNED_IN,
+    "home.list_notices": SIGNED_IN,
+    "home.read_notice": SIGNED_IN,
+    "audit_pages.list_events": "audit.see",
+}

@@ -1,0 +1,38 @@
+"""The home page: what waits for me, what I asked for, what I should know."""
+
+from apiflask import APIBlueprint
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from cloudctl.queries.notices import list_notices as read_notices
+from tenants import notices
+from web.visitor import actor, core
+from web.wording import notice_text
+
+blueprint = APIBlueprint("home", __name__, enable_openapi=False)
+_ON_A_PAGE = 50
+
+
+@blueprint.get("/")
+def show() -> str:
+    return render_template("home.html", notices=_notices(6)[:5])
+
+
+@blueprint.get("/notices")
+def list_notices() -> str:
+    marker = request.args.get("marker", type=int)
+    rows = _notices(_ON_A_PAGE, marker)
+    following = rows[-1]["id"] if len(rows) == _ON_A_PAGE else None
+    return render_template("notice_page.html", notices=rows, next=following)
+
+
+@blueprint.post("/notices/<int:notice_id>/read")
+def read_notice(notice_id: int) -> Response:
+    notices.mark_read(core(), actor(), notice_id)
+    return redirect(url_for("home.list_notices"), 303)
+
+
+def _notices(limit: int, marker: int | None = None) -> list[dict[str, object]]:
+    with core().store.read() as uow:
+        rows = read_notices(uow, actor(), limit=limit, marker=marker)
+    return [{**row, "text": notice_text(row)} for row in rows]

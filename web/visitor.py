@@ -1,0 +1,75 @@
+"""Who is asking, in which language, for which installation: what every view needs of the running request."""
+
+from dataclasses import dataclass
+
+from flask import current_app, g, request
+
+from cloudctl.actors import Actor
+from cloudctl.core import Core
+from cloudctl.errors import NotSignedIn, Translate
+from cloudctl.ports import Clouds
+from cloudctl.texts import LANGUAGES, Words, office_words, translator
+from tenants.people import Visit
+
+EXTENSION = "cloudctl"
+LANGUAGE_COOKIE = "cloudctl_language"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application was given."""
+
+    core: Core
+    clouds: Clouds
+
+
+def parts() -> Parts:
+    given = current_app.extensions[EXTENSION]
+    assert isinstance(given, Parts)
+    return given
+
+
+def core() -> Core:
+    return parts().core
+
+
+def visit() -> Visit | None:
+    """The browser's session, when the request came with a valid one."""
+    found = g.get("visit")
+    return found if isinstance(found, Visit) else None
+
+
+def actor() -> Actor:
+    """Who is signed in. NotSignedIn when nobody is."""
+    found = g.get("actor")
+    if not isinstance(found, Actor):
+        raise NotSignedIn("sign in first")
+    return found
+
+
+def request_id() -> str:
+    return str(g.get("request_id", ""))
+
+
+def is_api() -> bool:
+    """Whether a program asks: it gets JSON, never a page."""
+    return request.path.startswith("/api/")
+
+
+def language() -> str:
+    """`zh` or `en`. Programs choose by Accept-Language, people by the switch on every page."""
+    if is_api():
+        return request.accept_languages.best_match(LANGUAGES) or "zh"
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    here = visit()
+    return here.language if here is not None else "zh"
+
+
+def translate() -> Translate:
+    return translator(language())
+
+
+def words() -> Words:
+    return office_words(language())
