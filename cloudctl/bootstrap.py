@@ -15,7 +15,7 @@ from cloudctl.config import Settings, load
 from cloudctl.core import Core
 from cloudctl.models import Operation
 from cloudctl.operations import Engine, Flow
-from cloudctl.ports import Bell, Cloud, Clouds
+from cloudctl.ports import Bell, Cloud, Clouds, ConnectableClouds
 from cloudctl.secrets import Box, Signer
 from cloudctl.store import Store, UnitOfWork
 
@@ -51,7 +51,7 @@ def open_app(home: Path, bell: Bell | None = None, clouds: Clouds | None = None)
     """
     settings = load(home)
     core = open_core(settings, SystemClock(), bell or SilentBell())
-    clouds = clouds or _OnDemandClouds(settings)
+    clouds = clouds or _OnDemandClouds(settings, core.store)
     engine = Engine(
         core.store, core.clock, _OnDemandFlows(clouds, settings), settings.lease_s, partial(_settle, core)
     )
@@ -67,17 +67,24 @@ def open_core(settings: Settings, clock: Clock, bell: Bell) -> Core:
 class _OnDemandClouds:
     """The OpenStack driver, imported with the first cloud that is asked for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
+        self._store = store
         self._driver = cache(self._load)
 
     def at(self, site_id: str) -> Cloud:
         return self._driver().at(site_id)
 
-    def _load(self) -> Clouds:
+    def entries(self) -> list[str]:
+        return self._driver().entries()
+
+    def of_entry(self, entry: str) -> Cloud:
+        return self._driver().of_entry(entry)
+
+    def _load(self) -> ConnectableClouds:
         from provisioning.drivers.openstack_cloud import OpenStackClouds
 
-        return OpenStackClouds(self._settings)
+        return OpenStackClouds(self._settings, self._store)
 
 
 class _OnDemandFlows(Mapping[str, Flow]):

@@ -18,6 +18,8 @@ TAG_REQUEST = "cloudctl:request"
 TAG_RESOURCE = "cloudctl:resource"
 TAG_SYSTEM = "cloudctl:system"
 
+NO_LIMIT = 2**31 - 1  # how a quota without limit reads: Amounts keeps no zeros, so absence says "none at all"
+
 
 @dataclass(frozen=True)
 class Named:
@@ -129,6 +131,26 @@ class Right:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class ServiceState:
+    """One service of a cloud as it answers now."""
+
+    name: str  # identity, compute, block-storage, network, image
+    is_ok: bool
+    detail: str = ""  # the newest version both sides know, or why it does not answer
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a look at a cloud from outside tells; whatever does not answer is in `services`."""
+
+    user: str
+    roles: tuple[str, ...]
+    services: tuple[ServiceState, ...]
+    clock_ahead_s: float | None  # the cloud's clock against ours; None when no service told
+    default_quotas: Mapping[str, int]  # service:word to limit; -1 is none
+
+
 class CloudInProject(Protocol):
     """A cloud seen from inside one project: what is made here belongs to it."""
 
@@ -188,6 +210,9 @@ class Cloud(Protocol):
     def rights(self) -> list[Right]:
         """Exactly the rights needed, each with whether it is held; changes nothing."""
 
+    def inspect(self) -> Inspection:
+        """Sign in and ask every service; never raises for what does not answer. Changes nothing."""
+
     def find_domain(self, name: str) -> Named | None: ...
 
     def create_domain(self, name: str, description: str) -> Named: ...
@@ -212,13 +237,13 @@ class Cloud(Protocol):
         """The cloud seen from inside the project; cheap, the session is kept."""
 
     def get_quota(self, project_id: str) -> Amounts:
-        """The limits as Nova, Cinder and Neutron hold them now; kinds without limit are left out."""
+        """The limits as Nova, Cinder and Neutron hold them now; a kind without limit is NO_LIMIT."""
 
     def set_quota(self, project_id: str, limits: Amounts) -> None:
         """Push limits for every kind (a kind not named becomes 0) to Nova, Cinder and Neutron."""
 
     def zero_default_quotas(self) -> list[str]:
-        """Set the site's default quotas to zero where the API can; returns what could not be set, in words."""
+        """Set the site's default quotas to zero where the API can; what could not be set, in words."""
 
     def usage(self, project_id: str) -> Amounts:
         """What the cloud itself counts as used in the project."""
@@ -249,6 +274,16 @@ class Clouds(Protocol):
 
     def at(self, site_id: str) -> Cloud:
         """Misconfigured when clouds.yaml has no entry for the site."""
+
+
+class ConnectableClouds(Clouds, Protocol):
+    """Clouds that can also be looked at before they are sites."""
+
+    def entries(self) -> list[str]:
+        """The names in clouds.yaml."""
+
+    def of_entry(self, entry: str) -> Cloud:
+        """The cloud of an entry. Misconfigured says what is wrong with it."""
 
 
 class Bell(Protocol):

@@ -15,7 +15,18 @@ from collections.abc import Iterable, Mapping
 from cloudctl.amounts import Amounts
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudConflict, CloudctlError, CloudForbidden, CloudNotFound, Misconfigured
-from cloudctl.ports import Cloud, CloudInProject, CloudProject, Named, Port, Right, Server, Volume
+from cloudctl.ports import (
+    Cloud,
+    CloudInProject,
+    CloudProject,
+    Inspection,
+    Named,
+    Port,
+    Right,
+    Server,
+    ServiceState,
+    Volume,
+)
 from provisioning.drivers.fake_project import FakeProject
 from provisioning.drivers.fake_state import FakeState, Pace, PlannedFailure
 
@@ -101,6 +112,13 @@ class FakeCloud:
         with self.state.call("rights"):
             missing = self.state.missing_rights
             return [Right(name, why, name not in missing, needed) for name, why, needed in RIGHTS]
+
+    def inspect(self) -> Inspection:
+        with self.state.call("inspect"):
+            services = ("identity", "compute", "block-storage", "network", "image")
+            defaults = {f"fake:{kind.value}": n for kind, n in self.state.default_quota.items()}
+            states = tuple(ServiceState(name, True) for name in services)
+            return Inspection("cloudctl", ("admin",), states, 0.0, defaults)
 
     def find_domain(self, name: str) -> Named | None:
         with self.state.call("find_domain", subject=name):
@@ -229,3 +247,9 @@ class FakeClouds:
         if cloud is None:
             raise Misconfigured("clouds.yaml has no entry for site '{site}'", site=site_id)
         return cloud
+
+    def entries(self) -> list[str]:
+        return sorted(self._clouds)
+
+    def of_entry(self, entry: str) -> Cloud:
+        return self.at(entry)

@@ -97,21 +97,28 @@ class ProjectAuth(v3.Token):
 
     def _take_own_token(self, session: Session) -> None:
         self.auth_methods = [v3.TokenMethod(token=self._own.get_token(session) or "")]
+        self.auth_url = _url_of(self._own)
 
     def invalidate(self) -> bool:
         self._own.invalidate()
         return bool(super().invalidate())
 
 
+def _url_of(own: BaseIdentityPlugin) -> str:
+    """Where Keystone's version 3 gives tokens; known once the own token is there."""
+    inner = getattr(own, "_plugin", None) or own  # the generic plugin wraps the one of Keystone's version
+    return str(inner.auth_url or own.auth_url or "")
+
+
 def _password_for(own: BaseIdentityPlugin, project_id: str | None) -> v3.Password | None:
     """The same password for another project; None when the entry signs in some other way."""
-    inner = getattr(own, "_plugin", None) or own  # the generic plugin wraps the one of Keystone's version
+    inner = getattr(own, "_plugin", None) or own
     methods = [m for m in getattr(inner, "auth_methods", ()) if isinstance(m, v3.PasswordMethod)]
     if not methods:
         return None
     method = methods[0]
     return v3.Password(
-        own.auth_url or "",
+        _url_of(own),
         password=method.password,
         user_id=method.user_id,
         username=method.username,

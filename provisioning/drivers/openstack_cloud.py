@@ -8,12 +8,22 @@ from cloudctl.amounts import Amounts
 from cloudctl.config import Settings
 from cloudctl.errors import CloudForbidden, CloudNotFound, Misconfigured
 from cloudctl.models import Site
-from cloudctl.ports import Cloud, CloudInProject, CloudProject, Named, Port, Right, Server, Volume
+from cloudctl.ports import (
+    Cloud,
+    CloudInProject,
+    CloudProject,
+    Inspection,
+    Named,
+    Port,
+    Right,
+    Server,
+    Volume,
+)
 from cloudctl.store import Store
+from provisioning.drivers import openstack_inspect, openstack_rights
 from provisioning.drivers import openstack_json as parse
 from provisioning.drivers import openstack_listing as listing
 from provisioning.drivers import openstack_quota as quota
-from provisioning.drivers import openstack_rights
 from provisioning.drivers.limited import Slots, limited
 from provisioning.drivers.openstack_auth import ProjectAuth, entries, is_application_credential, region_of
 from provisioning.drivers.openstack_http import Caller, Line
@@ -40,6 +50,9 @@ class OpenStackCloud:
 
     def rights(self) -> list[Right]:
         return openstack_rights.rights(self._call)
+
+    def inspect(self) -> Inspection:
+        return openstack_inspect.inspect(self._call, self._facts)
 
     def find_domain(self, name: str) -> Named | None:
         rows = self._call.get("identity", "/domains", f"find domain {name}", {"name": name})["domains"]

@@ -5,6 +5,7 @@ from typing import Final
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.errors import CloudctlError, CloudRejected
+from cloudctl.ports import NO_LIMIT
 from provisioning.drivers.openstack_http import Caller, Json
 from provisioning.drivers.openstack_listing import SiteFacts
 
@@ -29,12 +30,16 @@ _UNLIMITED = -1
 
 
 def get(call: Caller, project_id: str) -> Amounts:
-    """The limits now; kinds without a limit are left out."""
+    """The limits now; NO_LIMIT for a kind without one."""
     limits: dict[Kind, int] = {}
     for service, words in _WORDS.items():
         row = _show(call, service, project_id)
-        limits.update({kind: row[word] for kind, word in words.items() if row[word] != _UNLIMITED})
+        limits.update({kind: _limit(row[word]) for kind, word in words.items()})
     return Amounts(limits)
+
+
+def _limit(n: int) -> int:
+    return NO_LIMIT if n == _UNLIMITED else n
 
 
 def _show(call: Caller, service: str, project_id: str) -> Json:

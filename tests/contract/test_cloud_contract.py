@@ -1,6 +1,7 @@
 """What every Cloud does, run on the one in memory and on the lab's real OpenStack."""
 
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ from provisioning.drivers.openstack_cloud import OpenStackClouds
 T = TypeVar("T")
 
 PATIENCE_S = 120.0
+_PAUSE = threading.Event()  # never set: real clouds are asked again after a while
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl contract"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtIPLfHwpO3TXXFqGnZNl1oKQv8s1nzeBp1M2oVn0x1 other"
 ROOM = Amounts(
@@ -75,7 +77,7 @@ class Bench:
             if found is not None:
                 return found
             assert time.monotonic() < deadline, f"waited in vain for: {what}"
-            time.sleep(self.pause_s)
+            _PAUSE.wait(self.pause_s)
 
     def volume(self, volume_id: str, *states: str) -> Volume:
         return self.until(lambda: _one(self.inside.list_volumes(), volume_id, states), f"volume {states}")
