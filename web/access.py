@@ -24,6 +24,7 @@ ACCESS: Mapping[str, str] = {
     "people.set_password": "user.change",
     "people.grant_role": "user.change",
     "people.revoke_role": "user.change",
+    "sign_in.sign_in": PUBLIC,
     "tokens.list_tokens": SIGNED_IN,
     "tokens.create_token": SIGNED_IN,
     "tokens.revoke_token": SIGNED_IN,

@@ -4,6 +4,7 @@ from web.api.audit import blueprint as audit
 from web.api.health import blueprint as health
 from web.api.notices import blueprint as notices
 from web.api.people import blueprint as people
+from web.api.sign_in import blueprint as sign_in
 from web.api.tokens import blueprint as tokens
 
-BLUEPRINTS = (people, tokens, notices, audit, health)
+BLUEPRINTS = (people, sign_in, tokens, notices, audit, health)
