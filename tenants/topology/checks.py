@@ -74,7 +74,7 @@ def _site(index: int, site: SiteEntry, topology: Topology, lost: Lost) -> Iterat
     path: Path = ("sites", index, "division")
     if site.division not in codes:
         if not lost.has("divisions", site.division):
-            yield _dangling(path, "division", site.division, codes)
+            yield _dangling(path, "division", site.division, codes | lost.names("divisions"))
     elif level_of(site.division) != site.role:
         params = {"role": site.role, "code": site.division, "level": level_of(site.division)}
         yield Finding(path, "wrong_level", "a {role} site cannot be of {code}, which is a {level}", params)
@@ -125,7 +125,7 @@ def _servers(
     for at, name in enumerate(served_by):
         if name not in sites:
             if not lost.has("sites", name):
-                yield _dangling((*path, at), "site", name, sites)
+                yield _dangling((*path, at), "site", name, {*sites, *lost.names("sites")})
         elif at == 0 and sites[name].mode == "observe":
             template = "'{site}' is only observed: nothing can be built there by default"
             yield Finding((*path, at), "observed_default", template, {"site": name})
@@ -165,7 +165,7 @@ def _catalogue(topology: Topology, lost: Lost) -> Iterator[Finding]:
             for site in item.site_names:
                 if site not in sites and not lost.has("sites", site):
                     path: Path = ("catalogue", section, index, "site_names", site)
-                    finding = _dangling(path, "site", site, sites)
+                    finding = _dangling(path, "site", site, sites | lost.names("sites"))
                     yield Finding(path, finding.code, finding.template, finding.params, finding.hint, True)
 
 
@@ -173,14 +173,16 @@ def _departments(topology: Topology, lost: Lost) -> Iterator[Finding]:
     codes = {division.code for division in topology.divisions}
     for index, department in enumerate(topology.departments):
         if department.division not in codes and not lost.has("divisions", department.division):
-            yield _dangling(("departments", index, "division"), "division", department.division, codes)
+            path: Path = ("departments", index, "division")
+            yield _dangling(path, "division", department.division, codes | lost.names("divisions"))
 
 
 def _systems(topology: Topology, lost: Lost) -> Iterator[Finding]:
     codes = {department.code for department in topology.departments}
     for index, system in enumerate(topology.systems):
         if system.department not in codes and not lost.has("departments", system.department):
-            yield _dangling(("systems", index, "department"), "department", system.department, codes)
+            path: Path = ("systems", index, "department")
+            yield _dangling(path, "department", system.department, codes | lost.names("departments"))
 
 
 # -- approvals
@@ -210,4 +212,4 @@ def _conditions(index: int, stage: Stage, sites: set[str], lost: Lost) -> Iterat
             yield Finding(path, "no_condition", "names no condition", hint="leave `when` out for always")
         for at, site in enumerate(when.sites):
             if site not in sites and not lost.has("sites", site):
-                yield _dangling((*path, "sites", at), "site", site, sites)
+                yield _dangling((*path, "sites", at), "site", site, sites | lost.names("sites"))

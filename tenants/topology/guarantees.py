@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tenants.topology.codes import ENVIRONMENTS, QuotaScope, parent_of, scope_of
 from tenants.topology.document import QuotaEntry, Topology
-from tenants.topology.faults import DID_YOU_MEAN, Finding, Path, nearest
+from tenants.topology.faults import Finding, Path
 from tenants.topology.remainder import Lost
 
 Cell = tuple[str, str]  # site and kind
@@ -50,7 +50,7 @@ def _references(
     known = {one.code for one in getattr(topology, section)}
     what = "system" if scope.kind == "project" else scope.kind
     if scope.id not in known and not lost.has(section, scope.id):
-        yield _dangling(path, what, scope.id, known)
+        yield _dangling(path, what, scope.id, known | lost.names(section))
     if scope.kind == "project":
         if scope.environment not in ENVIRONMENTS:
             yield _dangling(path, "environment", scope.environment, set(ENVIRONMENTS))
@@ -64,9 +64,8 @@ def _references(
 
 
 def _dangling(path: Path, what: str, ref: str, known: set[str]) -> Finding:
-    near = nearest(ref, known)
-    params = {"what": what, "ref": ref, "meant": near}
-    return Finding(path, "dangling", "there is no {what} '{ref}'", params, DID_YOU_MEAN if near else None)
+    finding = Finding(path, "dangling", "there is no {what} '{ref}'", {"what": what, "ref": ref})
+    return finding.guessing(ref, known)
 
 
 def _state(index: int, entry: QuotaEntry, stated: dict[Key, _Stated]) -> Iterator[Finding]:

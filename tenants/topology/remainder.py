@@ -28,6 +28,10 @@ class Lost:
     def has(self, section: str, id_: str) -> bool:
         return section in self.sections or id_ in self.ids.get(section, ())
 
+    def names(self, section: str) -> set[str]:
+        """What was named in the refused parts: still a good guess of what was meant."""
+        return self.ids.get(section, set()) - {""}
+
     def touches(self, section: str) -> bool:
         return section in self.sections or bool(self.ids.get(section))
 
