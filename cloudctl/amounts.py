@@ -1,10 +1,12 @@
 """Typed quantities: what a limit limits and a request asks, each with its unit in the name."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from cloudctl.errors import BadInput, Fault
+
+Limited = tuple[int | None, int, int]  # limit, guarantee, load of one level
 
 
 class Kind(StrEnum):
@@ -58,6 +60,20 @@ class Amounts(Mapping[Kind, int]):
 
     def as_json(self) -> dict[str, int]:
         return {kind.value: self[kind] for kind in self}
+
+
+def room(levels: Iterable[Limited]) -> int | None:
+    """How much more fits at the first of nested levels (given leaf up), as the tightest of all leaves it.
+
+    What is left of a level's guarantee is counted in the levels above already. None: no level has a limit.
+    """
+    least: int | None = None
+    for limit, guarantee, load in reversed(list(levels)):
+        above = None if least is None else least + max(0, guarantee - load)
+        here = None if limit is None else max(0, limit - load)
+        known = [n for n in (here, above) if n is not None]
+        least = min(known) if known else None
+    return least
 
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?\s*", re.IGNORECASE)

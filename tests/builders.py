@@ -5,17 +5,21 @@ from typing import Any
 
 from cloudctl.actors import INSTALLATION, Actor, Grant, Role, Scope
 from cloudctl.core import Core
+from cloudctl.lifecycle import ResourceState
 from cloudctl.models import (
     CatalogueItem,
     Department,
     Division,
     InformationSystem,
+    Project,
+    Resource,
     RoleGrant,
     Site,
     SiteZone,
     TopologyVersion,
     User,
 )
+from cloudctl.queries import scopes
 from cloudctl.store import UnitOfWork
 
 AN_SSH_KEY = (
@@ -127,6 +131,39 @@ def a_county_form(**changes: Any) -> dict[str, Any]:
         "payer": "nn-qingxiu-edu",
     }
     return a_vm_form(**{**county, **changes})
+
+
+def a_project(core: Core, system: str = "gx-finance-budget", site: str = "province") -> str:
+    """The id of the system's project at a site, its row made where missing."""
+    key = scopes.project_id(system, "prod", site)
+    with core.store.write() as uow:
+        if uow.get(Project, key) is None:
+            owner = uow.need(InformationSystem, system).department_id
+            name, now = f"{system}-prod", core.clock.now()
+            uow.add(
+                Project(
+                    id=key, name=name, system_id=system, department_id=owner, site_id=site, created_at=now
+                )
+            )
+    return key
+
+
+def a_resource(core: Core, project_id: str, amounts: dict[str, int], **columns: Any) -> str:
+    """The id of a resource of the project; an active server where the columns say nothing else."""
+    with core.store.write() as uow:
+        project = uow.need(Project, project_id)
+        number = uow.count(Resource) + 1
+        given = {
+            "id": f"resource-{number}",
+            "kind": "server",
+            "name": f"vm{number}",
+            "state": ResourceState.ACTIVE,
+            "site_id": project.site_id,
+            "system_id": project.system_id,
+            "department_id": project.department_id,
+            "created_at": core.clock.now(),
+        }
+        return uow.add(Resource(project_id=project_id, amounts=amounts, **{**given, **columns})).id
 
 
 def _sites_and_divisions(uow: UnitOfWork) -> None:

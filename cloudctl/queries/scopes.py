@@ -5,6 +5,11 @@ from cloudctl.models import Department, Division
 from cloudctl.store import UnitOfWork
 
 
+def project_id(system_id: str, environment: str, site_id: str) -> str:
+    """The id of a system's project for an environment at a site, made or not: quotas name it so."""
+    return f"{system_id}/{environment}@{site_id}"
+
+
 def division_path(uow: UnitOfWork, code: str | None) -> list[Scope]:
     """The division and all above it, the narrowest first."""
     path: list[Scope] = []

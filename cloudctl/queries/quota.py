@@ -1,0 +1,195 @@
+"""Reads of the quota ledger: rows with what they leave, and the truth that counters are counted from."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import func, or_, select
+
+from cloudctl.actors import INSTALLATION, Actor
+from cloudctl.amounts import Amounts, Kind, Limited, room
+from cloudctl.lifecycle import HoldState, RequestState, ResourceState
+from cloudctl.models import (
+    ANY_SITE,
+    Department,
+    Division,
+    Hold,
+    InformationSystem,
+    Project,
+    QuotaRow,
+    Resource,
+    ServiceRequest,
+)
+from cloudctl.store import UnitOfWork
+
+Scope = tuple[str, str]
+_OWNERS = (InformationSystem.id, InformationSystem.department_id)
+_BEING_MADE = (RequestState.BUILDING, RequestState.CANCELLING)
+COUNTED = (
+    ResourceState.BUILDING,
+    ResourceState.ACTIVE,
+    ResourceState.ERROR,
+    ResourceState.RELEASING,
+    ResourceState.MISSING,
+)
+
+
+def rows(
+    uow: UnitOfWork,
+    actor: Actor,
+    scope: str | None = None,
+    site: str | None = None,
+    kind: str | None = None,
+) -> list[dict[str, Any]]:
+    """Limits and counters the actor may see; `free` is what the tightest level leaves, null without limit."""
+    conditions: list[Any] = []
+    if scope:
+        scope_kind, _, scope_id = scope.partition(":")
+        conditions += [QuotaRow.scope_kind == scope_kind, QuotaRow.scope_id == scope_id]
+    if site:
+        conditions.append(QuotaRow.site == site)
+    if kind:
+        conditions.append(QuotaRow.kind == kind)
+    parents = parent_scopes(uow)
+    found = [row for row in uow.all(QuotaRow, *conditions) if _may_see(actor, row, parents)]
+    levels = _levels(uow, found, parents)
+    order = {one.value: index for index, one in enumerate(Kind)}
+    found.sort(key=lambda row: (row.scope_kind, row.scope_id, row.site, order[row.kind]))
+    return [_as_json(row, _free(row, parents, levels)) for row in found]
+
+
+def parent_scopes(uow: UnitOfWork) -> dict[Scope, Scope]:
+    """The scope above each project, department and division."""
+    parents: dict[Scope, Scope] = {}
+    for code, parent in uow.session.execute(select(Division.code, Division.parent_code)):
+        if parent is not None:
+            parents["division", code] = ("division", parent)
+    for department, code in uow.session.execute(select(Department.id, Department.division_code)):
+        parents["department", department] = ("division", code)
+    owners = {row.id: row.department_id for row in uow.session.execute(select(*_OWNERS))}
+    for project in uow.column(QuotaRow.scope_id, QuotaRow.scope_kind == "project"):
+        if (owner := owners.get(project.split("/")[0])) is not None:  # a limit may come before the project
+            parents["project", project] = ("department", owner)
+    for project, department in uow.session.execute(select(Project.id, Project.department_id)):
+        parents["project", project] = ("department", department)
+    return parents
+
+
+def chain_of(scope: Scope, parents: dict[Scope, Scope]) -> list[Scope]:
+    """The scope and all above it."""
+    chain = [scope]
+    while chain[-1] in parents:
+        chain.append(parents[chain[-1]])
+    return chain
+
+
+def lock_counters(uow: UnitOfWork) -> None:
+    """Lock every counter, in the one order of all writers: by level from the project up, then by row id."""
+    lock = select(QuotaRow.id).order_by(QuotaRow.id).with_for_update(of=QuotaRow)
+    for scope_kind in ("project", "department"):
+        uow.session.execute(lock.where(QuotaRow.scope_kind == scope_kind)).all()
+    for level in ("township", "county", "city", "province"):
+        codes = uow.column(Division.code, Division.level == level)
+        here = (QuotaRow.scope_kind == "division", QuotaRow.scope_id.in_(codes))
+        uow.session.execute(lock.where(*here)).all()
+
+
+def lock_leaves(uow: UnitOfWork, row_ids: Iterable[int]) -> None:
+    """Lock the counters of one project."""
+    lock = select(QuotaRow.id).where(QuotaRow.id.in_(list(row_ids)))
+    uow.session.execute(lock.order_by(QuotaRow.id).with_for_update()).all()
+
+
+def counters(uow: UnitOfWork, row_ids: Iterable[int] | None = None) -> list[tuple[Any, ...]]:
+    """Counters afresh, all or those rows, as tuples of the columns named here."""
+    columns = (
+        QuotaRow.id, QuotaRow.scope_kind, QuotaRow.scope_id, QuotaRow.site, QuotaRow.kind,
+        QuotaRow.limit, QuotaRow.guarantee, QuotaRow.held, QuotaRow.used, QuotaRow.load,
+    )  # fmt: skip
+    statement = select(*columns).order_by(QuotaRow.id)
+    if row_ids is not None:
+        statement = statement.where(QuotaRow.id.in_(list(row_ids)))
+    return [tuple(row) for row in uow.session.execute(statement)]
+
+
+def held_amounts(uow: UnitOfWork) -> dict[tuple[str, str], Amounts]:
+    """What open requests hold, by project and site."""
+    statement = (
+        select(Hold.project_id, Hold.site_id, Hold.kind, func.sum(Hold.amount))
+        .where(Hold.state == HoldState.HELD)
+        .group_by(Hold.project_id, Hold.site_id, Hold.kind)
+    )
+    found: dict[tuple[str, str], Amounts] = {}
+    for project, site, kind, amount in uow.session.execute(statement):
+        found[project, site] = found.get((project, site), Amounts()) + Amounts({kind: int(amount)})
+    return found
+
+
+def used_amounts(uow: UnitOfWork, project_id: str | None = None) -> dict[tuple[str, str], Amounts]:
+    """What the resources of projects count, by project and site.
+
+    What an open request is making is not in it: that is still held.
+    """
+    statement = (
+        select(Resource.project_id, Project.site_id, Resource.amounts)
+        .join(Project, Project.id == Resource.project_id)
+        .outerjoin(ServiceRequest, ServiceRequest.id == Resource.request_id)
+        .where(Resource.state.in_(COUNTED))
+        .where(or_(ServiceRequest.id.is_(None), ServiceRequest.state.not_in(_BEING_MADE)))
+    )
+    if project_id is not None:
+        statement = statement.where(Resource.project_id == project_id)
+    found: dict[tuple[str, str], Amounts] = {}
+    for project, site, amounts in uow.session.execute(statement):
+        key = (str(project), site)
+        found[key] = found.get(key, Amounts()) + Amounts(amounts)
+    return found
+
+
+def _may_see(actor: Actor, row: QuotaRow, parents: dict[Scope, Scope]) -> bool:
+    seen = actor.scopes("quota.see")
+    above = chain_of((row.scope_kind, row.scope_id), parents)
+    return INSTALLATION in seen or ("site", row.site) in seen or not seen.isdisjoint(above)
+
+
+def _levels(
+    uow: UnitOfWork, found: Sequence[QuotaRow], parents: dict[Scope, Scope]
+) -> dict[tuple[str, str, str, str], Limited]:
+    wanted = {scope for row in found for scope in chain_of((row.scope_kind, row.scope_id), parents)}
+    kinds = {row.kind for row in found}
+    above = uow.all(QuotaRow, QuotaRow.scope_id.in_({key for _, key in wanted}), QuotaRow.kind.in_(kinds))
+    return {
+        (row.scope_kind, row.scope_id, row.site, row.kind): (row.limit, row.guarantee, row.load)
+        for row in above
+    }
+
+
+def _free(
+    row: QuotaRow, parents: dict[Scope, Scope], levels: dict[tuple[str, str, str, str], Limited]
+) -> int | None:
+    """What the tightest level leaves, at the row's site and over all sites."""
+    chain = chain_of((row.scope_kind, row.scope_id), parents)
+    left = [
+        room(levels.get((*scope, site, row.kind), (None, 0, 0)) for scope in chain)
+        for site in dict.fromkeys((row.site, ANY_SITE))
+    ]
+    known = [n for n in left if n is not None]
+    return min(known) if known else None
+
+
+def _as_json(row: QuotaRow, free: int | None) -> dict[str, Any]:
+    scope = f"{row.scope_kind}:{row.scope_id}"
+    return {
+        "id": row.id,
+        "name": f"{scope}@{row.site}/{row.kind}",
+        "state": None,
+        "scope": scope,
+        "site": row.site,
+        "kind": row.kind,
+        "limit": row.limit,
+        "guarantee": row.guarantee,
+        "held": row.held,
+        "used": row.used,
+        "load": row.load,
+        "free": free,
+        "over": 0 if row.limit is None else max(0, row.load - row.limit),
+    }

@@ -1,0 +1,231 @@
+"""The arithmetic of quotas, without a database: how a change runs up the tree, and what is short or free.
+
+At a leaf (a project) the load is what is held and used. Above, it is the sum over the children of
+max(guarantee, load): growth inside a child's guarantee was counted when the guarantee was given.
+"""
+
+import heapq
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from cloudctl.amounts import Kind, Limited
+from cloudctl.errors import Fault
+
+ANY_SITE = "*"
+
+
+class Node(NamedTuple):
+    """A scope that can have a limit. `rank` orders levels from the leaf up, the same for everyone."""
+
+    rank: int
+    scope_kind: str
+    scope_id: str
+
+    def __str__(self) -> str:
+        return f"{self.scope_kind}:{self.scope_id}"
+
+
+Chain = tuple[Node, ...]  # project, department, divisions upward
+
+
+class Place(NamedTuple):
+    """Where one counter stands."""
+
+    node: Node
+    site: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.node}@{self.site}"
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A limit and what counts against it."""
+
+    limit: int | None = None
+    guarantee: int = 0
+    held: int = 0
+    used: int = 0
+    load: int = 0
+
+    @property
+    def over(self) -> int:
+        """How much the load exceeds the limit; blocks growth and nothing else."""
+        return 0 if self.limit is None else max(0, self.load - self.limit)
+
+    @property
+    def limited(self) -> Limited:
+        """What `room` needs of it."""
+        return self.limit, self.guarantee, self.load
+
+    @property
+    def weight(self) -> int:
+        """What it counts as at its parent."""
+        return max(self.guarantee, self.load)
+
+
+@dataclass(frozen=True)
+class Change:
+    """More or less held and used of one kind at a leaf."""
+
+    chain: Chain
+    site: str
+    kind: Kind
+    held: int = 0
+    used: int = 0
+
+
+class Nudge(NamedTuple):
+    """What a change means for one counter on its way up."""
+
+    place: Place
+    held: int
+    used: int
+    load: int
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """A level that has too little room: asked is what its load would grow by."""
+
+    place: Place
+    limit: int
+    load: int
+    asked: int
+
+    @property
+    def short(self) -> int:
+        return self.load + self.asked - self.limit
+
+    def as_fault(self) -> Fault:
+        params = {
+            "level": str(self.place.node),
+            "site": self.place.site,
+            "kind": self.place.kind.value,
+            "limit": self.limit,
+            "load": self.load,
+            "asked": self.asked,
+            "short": self.short,
+        }
+        template = (
+            "{level} at site {site} is short of {short} {kind}: the limit is {limit}, {load} are taken, "
+            "{asked} more are asked"
+        )
+        return Fault(str(self.place), "over_quota", template, params)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "scope": str(self.place.node),
+            "site": self.place.site,
+            "kind": self.place.kind.value,
+            "limit": self.limit,
+            "load": self.load,
+            "asked": self.asked,
+            "short": self.short,
+        }
+
+
+def places(chain: Chain, site: str, kinds: Iterable[Kind]) -> list[Place]:
+    """All counters a change at this leaf touches: every level, at the site and at `*`, leaf first."""
+    sites = (site,) if site == ANY_SITE else (site, ANY_SITE)
+    wanted = tuple(kinds)
+    return [Place(node, where, kind) for node in chain for where in sites for kind in wanted]
+
+
+def wave(changes: Iterable[Change], order: Mapping[Place, int]) -> Generator[Nudge, tuple[int, int], None]:
+    """Run changes up the tree: yields each counter's part, and is sent (load after, guarantee) for it.
+
+    All children of a counter come before it, and counters come in one order for everybody: by level
+    from the leaf up, then by `order`. Whoever locks them as they come cannot deadlock with another.
+    """
+    parts: dict[Place, list[int]] = {}
+    parents: dict[Place, Place] = {}
+    heap: list[tuple[int, int, Place]] = []
+
+    def add(place: Place, held: int, used: int, load: int) -> None:
+        if place not in parts:
+            parts[place] = [0, 0, 0]
+            heapq.heappush(heap, (place.node.rank, order[place], place))
+        for index, n in enumerate((held, used, load)):
+            parts[place][index] += n
+
+    for change in changes:
+        for site in dict.fromkeys((change.site, ANY_SITE)):
+            steps = [Place(node, site, change.kind) for node in change.chain]
+            parents.update(pairwise(steps))
+            add(steps[0], change.held, change.used, change.held + change.used)
+    while heap:
+        _, _, place = heapq.heappop(heap)
+        held, used, load = parts[place]
+        after, guarantee = yield Nudge(place, held, used, load)
+        if place in parents:
+            add(parents[place], held, used, max(guarantee, after) - max(guarantee, after - load))
+
+
+def simulate(
+    counters: Mapping[Place, Counter], changes: Iterable[Change]
+) -> tuple[dict[Place, Counter], tuple[Shortage, ...]]:
+    """The counters after the changes, and every level at which growth exceeds its limit."""
+    after = dict(counters)
+    short: list[Shortage] = []
+    run = wave(changes, {place: index for index, place in enumerate(counters)})
+    try:
+        nudge = next(run)
+        while True:
+            was = after[nudge.place]
+            now = replace(
+                was, held=was.held + nudge.held, used=was.used + nudge.used, load=was.load + nudge.load
+            )
+            after[nudge.place] = now
+            if nudge.load > 0 and was.limit is not None and now.load > was.limit:
+                short.append(Shortage(nudge.place, was.limit, was.load, nudge.load))
+            nudge = run.send((now.load, now.guarantee))
+    except StopIteration:
+        return after, tuple(short)
+
+
+def recount(
+    counters: Mapping[Place, Counter],
+    leaves: Mapping[Place, tuple[int, int]],
+    parents: Mapping[Node, Node],
+) -> dict[Place, Counter]:
+    """All counters as they must be: `leaves` says what is held and used where, the rest follows."""
+    sums: dict[Place, list[int]] = {place: [0, 0, 0] for place in counters}
+    for place, (held, used) in leaves.items():
+        for index, n in enumerate((held, used, held + used)):
+            sums[place][index] += n
+    right: dict[Place, Counter] = {}
+    for place in sorted(counters, key=lambda place: place.node.rank):
+        held, used, load = sums[place]
+        right[place] = replace(counters[place], held=held, used=used, load=load)
+        parent = parents.get(place.node)
+        if parent is not None:
+            above = sums[Place(parent, place.site, place.kind)]
+            for index, n in enumerate((held, used, right[place].weight)):
+                above[index] += n
+    return right
+
+
+def guarantee_faults(counters: Mapping[Place, Counter], parents: Mapping[Node, Node]) -> list[Fault]:
+    """Every guarantee above its own limit, and every parent whose children's guarantees exceed its limit."""
+    faults: list[Fault] = []
+    sums: dict[Place, int] = {}
+    for place, counter in counters.items():
+        if counter.limit is not None and counter.guarantee > counter.limit:
+            params = {"guarantee": counter.guarantee, "limit": counter.limit, "kind": place.kind.value}
+            template = "the guarantee of {guarantee} {kind} is above the limit of {limit}"
+            faults.append(Fault(str(place), "guarantee_over_limit", template, params))
+        parent = parents.get(place.node)
+        if parent is not None and counter.guarantee:
+            above = Place(parent, place.site, place.kind)
+            sums[above] = sums.get(above, 0) + counter.guarantee
+    for place, total in sums.items():
+        limit = counters[place].limit if place in counters else None
+        if limit is not None and total > limit:
+            params = {"total": total, "limit": limit, "kind": place.kind.value}
+            template = "the guarantees below add up to {total} {kind}, above the limit of {limit}"
+            faults.append(Fault(str(place), "guarantees_over_limit", template, params))
+    return faults
