@@ -144,7 +144,8 @@ class Store:
         self._writers = sessionmaker(
             self.engine.execution_options(cloudctl_write=True), expire_on_commit=False
         )
-        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+        one_state = {} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ"}
+        self._readers = sessionmaker(self.engine.execution_options(**one_state), expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[UnitOfWork]:
