@@ -1,14 +1,17 @@
 """Brings the daemons of a site up and down by layer."""
 
-from collections.abc import Iterable
+from pathlib import Path
 
 from lab import namespaces, probes, processes
 from lab.errors import LabError
 from lab.layout import Layout
-from lab.services import LAYERS, Service, services
+from lab.services import Service, services
 from lab.sites import Site
 
 _ANSWER_S = 120
+#: One that ran before and does not answer for so long hangs.
+_HANGS_S = 45
+_USERS = ("identity", "control")
 
 
 class Daemons:
@@ -23,50 +26,67 @@ class Daemons:
         return next(service for service in self.all if service.name == name)
 
     def start(self, *names: str) -> None:
-        """Starts those that do not run, or run with another configuration, and waits until they answer."""
+        """Starts those that do not run, or run with another configuration, and waits until they answer.
+
+        One that ran already and does not answer hangs, and is started anew.
+        """
         chosen = [self.named(name) for name in names]
+        ran_before = [service for service in chosen if not self._ensure_started(service)]
         for service in chosen:
-            self._ensure_started(service)
-        for service in chosen:
-            self._wait(service)
+            if service in ran_before and not self._answers(service, _HANGS_S):
+                self._restart(service)
+            if not self._answers(service, _ANSWER_S):
+                self._complain(service)
 
     def start_layer(self, layer: str) -> None:
         self.start(*(service.name for service in self.all if service.layer == layer))
 
-    def stop(self, services: Iterable[Service] | None = None) -> None:
-        """Stops the given daemons, or all of them layer by layer from the top, all of a layer at once."""
-        left = list(services if services is not None else self.all)
-        for layer in reversed(LAYERS):
-            batch = [service for service in left if service.layer == layer]
+    def stop(self) -> None:
+        """Stops all daemons: first those that use the others, then the rest, each time all at once."""
+        users = [service for service in self.all if service.layer in _USERS]
+        for batch in (users, [service for service in self.all if service not in users]):
             processes.stop_together([(self._site.record(s.name), s.stop_s) for s in batch])
 
     def kill_strays(self) -> None:
         """Kills whatever still runs inside the site's network, started by us or not."""
         processes.kill_all(lambda: namespaces.pids_inside(self._plan))
 
-    def _ensure_started(self, service: Service) -> None:
+    def _ensure_started(self, service: Service) -> bool:
+        """Starts the daemon unless it runs with its present configuration; True if it had to be started."""
         path = self._site.record(service.name)
         record = processes.read_record(path)
-        if record is not None and processes.is_alive(record):
-            if record.digest == processes.digest_of(service):
-                return
-            processes.stop_together([(path, service.stop_s)])
-        elif record is not None:
-            # Its leader was killed; workers it left would hold the port or answer with half a mind.
-            processes.kill_session(record)
+        if record is None:
+            self._start(service)
+        elif not processes.is_alive(record) or record.digest != processes.digest_of(service):
+            self._restart(service)
+        else:
+            return False
+        return True
+
+    def _restart(self, service: Service) -> None:
+        # Also when its leader was killed: workers it left would hold the port or answer with half a mind.
+        processes.stop_together([(self._site.record(service.name), service.stop_s)])
+        self._start(service)
+
+    def _start(self, service: Service) -> None:
         if service.socket is not None:
             service.socket.unlink(missing_ok=True)
-        processes.start(service, self._plan.namespace, path, self._site.log / f"{service.name}.log")
+        processes.start(service, self._plan.namespace, self._site.record(service.name), self._log(service))
 
-    def _wait(self, service: Service) -> None:
+    def _answers(self, service: Service, within_s: float) -> bool:
+        """Waits for an answer; False if there is none in time or the daemon has ended."""
         path = self._site.record(service.name)
-        log = self._site.log / f"{service.name}.log"
 
-        def up_or_gone() -> bool:
+        def settled() -> bool:
             return not processes.is_alive(processes.read_record(path)) or probes.answers(service, self._plan)
 
-        answered = processes.wait_until(up_or_gone, timeout_s=_ANSWER_S, pause_s=0.2)
-        if not processes.is_alive(processes.read_record(path)):
-            raise LabError(f"{service.name} ended at once; log: {log}")
-        if not answered:
-            raise LabError(f"{service.name} does not answer after {_ANSWER_S} s; log: {log}")
+        answered = processes.wait_until(settled, timeout_s=within_s, pause_s=0.2)
+        return answered and processes.is_alive(processes.read_record(path))
+
+    def _complain(self, service: Service) -> None:
+        alive = processes.is_alive(processes.read_record(self._site.record(service.name)))
+        what = f"does not answer after {_ANSWER_S} s" if alive else "ended soon after its start"
+        raise LabError(f"{service.name} {what}; log: {self._log(service)}")
+
+    def _log(self, service: Service) -> Path:
+        return self._site.log / f"{service.name}.log"

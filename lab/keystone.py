@@ -9,7 +9,7 @@ from typing import Any
 import openstack
 
 from lab.commands import run
-from lab.credentials import SiteCredentials, write_private
+from lab.credentials import SERVICE_USERS, SiteCredentials, write_private
 from lab.layout import Layout, SiteLayout
 from lab.services import environment
 from lab.sites import BACKUP_STORE, Site
@@ -58,7 +58,7 @@ def register(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
     if stamp.exists():
         return
     with connection(plan, secret) as cloud:
-        identity = cloud.identity
+        identity: Any = cloud.identity
         project = identity.find_project("service") or identity.create_project(
             name="service", domain_id="default"
         )
@@ -66,7 +66,7 @@ def register(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
             name: identity.find_role(name, ignore_missing=False) for name in ("admin", "service", "member")
         }
         known = {user.name: user for user in identity.users(domain_id="default")}
-        for name in ("nova", "glance", "placement", "neutron", "cinder", "rgw", "backup"):
+        for name in SERVICE_USERS:
             user = known.get(name) or identity.create_user(
                 name=name, password=secret.passwords[name], domain_id="default", default_project_id=project.id
             )

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import bringup, ceph, namespaces, status
@@ -39,14 +40,12 @@ class Lab:
     def down(self) -> None:
         """Stops everything and removes the namespaces; the data stays for the next `up`."""
         with self._locked():
-            for site in reversed(self._sites):
-                self._take_down(site)
+            self._side_by_side(self._take_down)
 
     def destroy(self) -> None:
         """Takes the lab down and removes its data; the downloaded environment and the templates stay."""
         with self._locked():
-            for site in reversed(self._sites):
-                self._wipe(site)
+            self._side_by_side(self._wipe)
             self._layout.credentials.unlink(missing_ok=True)
             self._layout.clouds_yaml.unlink(missing_ok=True)
 
@@ -99,6 +98,10 @@ class Lab:
         daemons.stop()
         daemons.kill_strays()
         namespaces.remove(site, self._layout.log / "setup.log")
+
+    def _side_by_side(self, action: Callable[[Site], None]) -> None:
+        with ThreadPoolExecutor(len(self._sites)) as pool:
+            list(pool.map(action, self._sites))
 
     def _wipe(self, site: Site) -> None:
         self._take_down(site)

@@ -17,9 +17,11 @@ from pathlib import Path
 from lab.services import Service
 
 _PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
 #: Writes the record, then becomes the daemon: the pid and its start time survive exec.
 _RECORD_AND_EXEC = (
-    'read -r stat </proc/$$/stat && printf "%s\\n%s\\n" "$stat" "$1" >"$0" && shift && exec "$@"'
+    'read -r stat </proc/$$/stat && read -r boot </proc/sys/kernel/random/boot_id'
+    ' && printf "%s\\n%s\\n%s\\n" "$stat" "$boot" "$1" >"$0" && shift && exec "$@"'
 )
 
 
@@ -64,7 +66,7 @@ def all_processes() -> Iterator[ProcessStat]:
 
 @dataclass(frozen=True)
 class Record:
-    """What was written when a daemon was started."""
+    """What was written when a daemon was started; one of an earlier boot counts as none."""
 
     identity: Identity
     digest: str
@@ -74,7 +76,9 @@ class Record:
 def read_record(path: Path) -> Record | None:
     """The record, or None if there is none or its writing was cut short."""
     try:
-        stat, digest = path.read_text().splitlines()
+        stat, boot, digest = path.read_text().splitlines()
+        if boot != _BOOT_ID.read_text().strip():
+            return None
         return Record(parse_stat(stat).identity, digest, path.stat().st_mtime)
     except (FileNotFoundError, ValueError, IndexError):
         return None

@@ -64,7 +64,7 @@ def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
 
 def _not_reported(services: Any, wanted: tuple[str, ...], started: dict[str, float]) -> list[str]:
     """The services that are down or have not reported since they were started: an old report lies for a while."""
-    reported = {}
+    reported: dict[str, float] = {}
     for service in services:
         if service.state == "up" and service.updated_at:
             seen = datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()

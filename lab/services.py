@@ -8,13 +8,10 @@ from lab.commands import SYSTEM_PATH
 from lab.layout import Layout, SiteLayout
 from lab.sites import PORTS, Site
 
-#: Order of layers: a layer starts when the one before answers, and stops before it.
-LAYERS = ("database", "messages", "cache", "network", "storage", "identity", "control")
-
 
 @dataclass(frozen=True)
 class Service:
-    """One daemon. `files` are those whose change calls for a restart."""
+    """One daemon. `layer` is the part of the cloud it belongs to; a change of one of `files` calls for a restart."""
 
     name: str
     layer: str
@@ -126,7 +123,7 @@ def _network(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
     data = site.data / "ovn"
     quiet = "-vconsole:warn"
 
-    directories = env | {"OVS_RUNDIR": str(site.run), "OVN_RUNDIR": str(site.run)}
+    directories = {**env, "OVS_RUNDIR": str(site.run), "OVN_RUNDIR": str(site.run)}
 
     def database(name: str) -> Service:
         argv = ("ovsdb-server", str(data / f"{name}.db"), f"--remote=punix:{site.socket(name)}", quiet,

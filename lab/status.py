@@ -11,7 +11,7 @@ from lab.sites import Site
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One daemon. `state`: up, starting (runs, does not answer), failed (ended by itself or killed), down (not started)."""
+    """One daemon. `state`: up, starting (does not answer yet), failed (was started and ended), down (not started)."""
 
     site: str
     service: str

@@ -100,7 +100,11 @@ def test_the_sdk_does_the_whole_life_of_a_project(clouds: dict[str, Any], tag: s
         group = cloud.network.create_security_group(name=tag)
         undo.callback(_retried, cloud.network.delete_security_group, group)
         cloud.network.create_security_group_rule(
-            security_group_id=group.id, direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22
+            security_group_id=group.id,
+            direction="ingress",
+            protocol="tcp",
+            port_range_min=22,
+            port_range_max=22,
         )
         network = cloud.network.create_network(name=tag)
         undo.callback(cloud.network.delete_network, network)
@@ -113,7 +117,9 @@ def test_the_sdk_does_the_whole_life_of_a_project(clouds: dict[str, Any], tag: s
         undo.callback(cloud.network.remove_interface_from_router, router, subnet_id=subnet.id)
         port = cloud.network.create_port(network_id=network.id, security_group_ids=[group.id])
         undo.callback(cloud.network.delete_port, port)
-        address = cloud.network.create_ip(floating_network_id=cloud.network.find_network("external").id, port_id=port.id)
+        address = cloud.network.create_ip(
+            floating_network_id=cloud.network.find_network("external").id, port_id=port.id
+        )
         undo.callback(cloud.network.delete_ip, address)
 
         image = cloud.image.find_image("debian-12")
@@ -128,7 +134,10 @@ def test_the_sdk_does_the_whole_life_of_a_project(clouds: dict[str, Any], tag: s
         over_quota = pytest.raises(openstack.exceptions.HttpException, match="Quota exceeded")
         with over_quota:
             cloud.compute.create_server(
-                name=tag, image_id=image.id, flavor_id=cloud.compute.find_flavor("gov.large").id, networks="none"
+                name=tag,
+                image_id=image.id,
+                flavor_id=cloud.compute.find_flavor("gov.large").id,
+                networks="none",
             )
 
         volume = cloud.block_storage.create_volume(name=tag, size=1, image_id=image.id)
@@ -160,7 +169,9 @@ def test_a_backup_of_the_province_is_restored_in_the_city(clouds: dict[str, Any]
         record = province.get(f"/backups/{backup.id}/export_record").json()["backup-record"]
         imported = city.post("/backups/import_record", json={"backup-record": record}).json()["backup"]["id"]
         city.wait_for_status(city.get_backup(imported), "available", ["error"], 0.5, 60)
-        restored = city.post(f"/backups/{imported}/restore", json={"restore": {"name": tag}}).json()["restore"]
+        restored = city.post(f"/backups/{imported}/restore", json={"restore": {"name": tag}}).json()[
+            "restore"
+        ]
         undo.callback(_delete_volume, clouds[CITY], city.get_volume(restored["volume_id"]))
         _reach(clouds[CITY], city.get_volume(restored["volume_id"]), "available", wait_s=60)
 
@@ -185,7 +196,16 @@ def test_the_plain_client_works(clouds_yaml: Path, tag: str) -> None:
         return json.loads(done.stdout)
 
     server = client(
-        "server", "create", tag, "--image", "debian-12", "--flavor", "gov.small", "--network", "zone-public", "--wait"
+        "server",
+        "create",
+        tag,
+        "--image",
+        "debian-12",
+        "--flavor",
+        "gov.small",
+        "--network",
+        "zone-public",
+        "--wait",
     )
     assert server["status"] == "ACTIVE"
     volume = client("volume", "create", tag, "--size", "1")
@@ -211,7 +231,11 @@ def test_object_lock_keeps_what_it_locks(clouds: dict[str, Any], tag: str) -> No
     s3.create_bucket(Bucket=tag, ObjectLockEnabledForBucket=True)
     until = datetime.now(UTC) + timedelta(minutes=1)
     version = s3.put_object(
-        Bucket=tag, Key="record", Body=b"evidence", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until
+        Bucket=tag,
+        Key="record",
+        Body=b"evidence",
+        ObjectLockMode="COMPLIANCE",
+        ObjectLockRetainUntilDate=until,
     )["VersionId"]
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket=tag, Key="record", VersionId=version)
