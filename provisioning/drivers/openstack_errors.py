@@ -107,7 +107,10 @@ def translated(site: str, service: str, what: str) -> Iterator[None]:
         response = error.response
         headers = dict(response.headers) if response is not None else {}
         text = response.text if response is not None else str(error)
-        raise error_of(int(error.http_status or 500), text, headers, (site, service, what)) from error
+        status = int(error.http_status or 500)
+        if status == 404:  # signing in or discovery found no API there: not started yet, or a wrong address
+            raise CloudUnavailable(UNAVAILABLE, reason=reason_of(text, str(error)), **about) from error
+        raise error_of(status, text, headers, (site, service, what)) from error
     except ka.SSLError as error:
         raise Misconfigured(
             "{site}: the certificate of {service} was not accepted: {reason}",

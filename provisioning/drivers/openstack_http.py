@@ -93,11 +93,16 @@ class Line:
                 "{site}: the catalogue of the cloud has no {service} in region {region}",
                 site=self.site, service=name, region=str(self.region.get_region_name(name)),
             )  # fmt: skip
+        pinned, newest = _PINNED.get(name), data.max_microversion
+        if newest is None if pinned else data.api_version is None:
+            # keystoneauth goes on with whatever the catalogue says, and we would remember it for good
+            raise CloudUnavailable(
+                UNAVAILABLE, site=self.site, service=name, what="say which versions it has",
+                reason=f"there is no version document at {data.url}",
+            )  # fmt: skip
         url = str(data.url).rstrip("/")
         if project_id and project_id in url:
             url = url.replace(project_id, "{project}")
-        newest = data.max_microversion
-        pinned = _PINNED.get(name)
         usable = min(pinned, cast("tuple[int, int]", tuple(newest))) if pinned and newest else None
         return Service(url, usable)
 

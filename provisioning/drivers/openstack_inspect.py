@@ -1,7 +1,7 @@
 """A look at a cloud from outside: does it let us in, does every service answer, is its clock right."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from cloudctl.errors import CloudctlError
@@ -23,14 +23,18 @@ _LOOKS = {
 
 def inspect(call: Caller, facts: SiteFacts) -> Inspection:
     """Look at everything; what does not answer is told, not raised."""
+    call.auth.invalidate()  # a token from before would tell nothing of now
+    began = time.time()
     try:
         token = token_of(call)
     except CloudctlError as error:
         services = (ServiceState("identity", False, error.text()),)
         return Inspection("", (), services, None, {})
+    skew = _ahead_s(token.issued, began, time.time()) if token.issued else None
     call.line.forget_services()
     looks = [_look(call, name, path) for name, path in _LOOKS.items()]
-    ahead = [seconds for _state, seconds in looks if seconds is not None]
+    told = [skew, *(seconds for _state, seconds in looks)]
+    ahead = [seconds for seconds in told if seconds is not None]
     return Inspection(
         user=token.username or "",
         roles=tuple(sorted(token.role_names or ())),
@@ -51,24 +55,25 @@ def _look(call: Caller, name: str, path: str) -> tuple[ServiceState, float | Non
             raise call.error(response, name, "answer")
     except CloudctlError as error:
         return ServiceState(name, False, error.text()), None
-    ahead = _ahead_s(response.headers.get("Date"), began, ended)
+    ahead = _ahead_of_date(response.headers.get("Date"), began, ended)
     return ServiceState(name, True, ".".join(map(str, version or ()))), ahead
 
 
-def _ahead_s(date: str | None, began: float, ended: float) -> float | None:
-    """How far a clock that said `date` between two of our moments is ahead; 0 when it fits.
-
-    HTTP dates are whole seconds, cut off.
-    """
+def _ahead_of_date(date: str | None, began: float, ended: float) -> float | None:
+    """The same for the Date of an answer, if it has one: whole seconds, cut off."""
     try:
-        said = parsedate_to_datetime(date or "").astimezone(UTC)
+        said = parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    earliest = (said - datetime.fromtimestamp(ended, UTC)).total_seconds()
-    latest = (said - datetime.fromtimestamp(began, UTC)).total_seconds() + 1
-    if earliest <= 0 <= latest:
+    return _ahead_s(said, began - 1, ended)
+
+
+def _ahead_s(said: datetime, began: float, ended: float) -> float:
+    """How far a clock that said so between two of our moments is ahead; 0 when it fits, less when behind."""
+    moment = said.timestamp()
+    if began <= moment <= ended:
         return 0.0
-    return round(earliest if earliest > 0 else latest, 1)
+    return round(moment - (ended if moment > ended else began), 1)
 
 
 def _defaults(call: Caller, facts: SiteFacts) -> dict[str, int]:

@@ -246,7 +246,7 @@ def test_a_volume_of_an_unknown_type_is_refused_for_good_with_the_clouds_request
 
 
 def test_over_the_clouds_own_quota_is_said_as_such_for_volumes_ports_and_servers(bench: Bench) -> None:
-    boot = bench.inside.create_volume(bench.new_volume("ready"))
+    boot = bench.inside.create_volume(bench.new_volume("ready", 10, image="debian-12"))
     bench.volume(boot.id, "available")
     port = make_port(bench, "ready")
     flavor_id = named(bench.cloud.list_flavors(), "gov.small").id
