@@ -27,10 +27,10 @@ $(VENV)/.ready: requirements.lock setup.cfg
 	@touch $@
 
 run: setup  ## set-up, lab, the story, then the portal's address
-	@$(BIN)/python -m lab.story --serve
+	@$(BIN)/python examples/story.py --serve
 
 demo: setup  ## the same, ending after the story; the lab stays up
-	@$(BIN)/python -m lab.story
+	@$(BIN)/python examples/story.py
 
 test: setup  ## everything that gates
 	@$(BIN)/python tests/gate.py
