@@ -58,9 +58,6 @@ def show() -> dict[str, Any]:
 
 @blueprint.post("/topology/plan")
 @blueprint.input(PlanQuery, location="query")
-@blueprint.doc(
-    requestBody={"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}
-)
 @blueprint.output(Answer)
 def plan(query_data: PlanQuery) -> dict[str, Any]:
     """What a file would change; the body is its YAML. All its faults at once, each with line and column."""
