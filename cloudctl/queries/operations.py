@@ -1,0 +1,107 @@
+"""Reads of operations and their journal, as the actor may see."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from cloudctl.actors import Actor
+from cloudctl.errors import NotFound
+from cloudctl.lifecycle import OperationState
+from cloudctl.models import Department, Operation, ServiceRequest, Step
+from cloudctl.queries.sight import Sight
+from cloudctl.store import UnitOfWork
+
+Json = dict[str, Any]
+Rows = list[Json]
+OPEN = (OperationState.QUEUED, OperationState.RUNNING, OperationState.UNDOING)
+PAGE = 100
+
+
+def list_operations(
+    uow: UnitOfWork,
+    actor: Actor,
+    state: str | None = None,
+    request: int | None = None,
+    site: str | None = None,
+    is_open: bool = False,
+    limit: int = PAGE,
+    marker: int | None = None,
+) -> Rows:
+    """Operations, the newest first; `marker` is the id of the last one seen before."""
+    conditions = [*_may_see(uow, actor)]
+    filters = ((Operation.state, state), (Operation.site_id, site), (Operation.subject_id, request))
+    conditions += [column == str(value) for column, value in filters if value is not None]
+    if request is not None:
+        conditions.append(Operation.subject_kind == "service_request")
+    if is_open:
+        conditions.append(Operation.state.in_(OPEN))
+    if marker is not None:
+        conditions.append(Operation.id < marker)
+    rows = uow.all(Operation, *conditions, order_by=[Operation.id.desc()], limit=limit)
+    return [as_json(row) for row in rows]
+
+
+def show_operation(uow: UnitOfWork, actor: Actor, operation_id: int) -> Json:
+    """One operation with the steps of its journal in their order; NotFound when not seen."""
+    found = uow.first(Operation, *_may_see(uow, actor), Operation.id == operation_id)
+    if found is None:
+        raise NotFound("{what} '{key}' does not exist", what="operation", key=str(operation_id))
+    steps = uow.all(Step, Step.operation_id == operation_id, order_by=[Step.started_at, Step.id])
+    return {**as_json(found), "steps": [_step(step) for step in steps]}
+
+
+def as_json(row: Operation) -> Json:
+    """The keys that scripts rely on."""
+    return {
+        "id": row.id,
+        "name": f"{row.kind} {row.subject_kind} {row.subject_id}",
+        "state": row.state,
+        "kind": row.kind,
+        "subject_kind": row.subject_kind,
+        "subject_id": row.subject_id,
+        "site": row.site_id,
+        "step": row.step,
+        "why": row.why,
+        "progress_done": row.progress_done,
+        "progress_total": row.progress_total,
+        "attempts": row.attempts,
+        "next_at": _time(row.next_at),
+        "deadline_at": _time(row.deadline_at),
+        "cancel_asked_at": _time(row.cancel_asked_at),
+        "error_code": row.error_code,
+        "error_message": row.error_message,
+        "cloud_request_id": row.cloud_request_id,
+        "created_at": _time(row.created_at),
+        "started_at": _time(row.started_at),
+        "ended_at": _time(row.ended_at),
+    }
+
+
+def _step(step: Step) -> Json:
+    return {
+        "id": step.id,
+        "name": step.name,
+        "state": step.state,
+        "note": step.note,
+        "cloud_request_id": step.cloud_request_id,
+        "started_at": _time(step.started_at),
+        "ended_at": _time(step.ended_at),
+    }
+
+
+def _may_see(uow: UnitOfWork, actor: Actor) -> Sequence[Any]:
+    """Conditions on operations: those of requests of departments that are seen, and of own sites."""
+    sight = Sight(uow, actor, "operation.see")
+    if sight.all:
+        return ()
+    departments = select(Department.id).where(*sight.departments(served=False))
+    requests = uow.column(ServiceRequest.id, ServiceRequest.department_id.in_(departments))
+    of_requests = (Operation.subject_kind == "service_request") & Operation.subject_id.in_(
+        [str(one) for one in requests]
+    )
+    return (or_(of_requests, Operation.site_id.in_(sight.own_sites)),)
+
+
+def _time(moment: Any) -> str | None:
+    return moment.isoformat() if moment is not None else None
