@@ -24,7 +24,7 @@ class Lab:
 
     def __init__(self, home: Path, cities: int = 1) -> None:
         self._layout = Layout(home.resolve())
-        self._sites = plan(cities)
+        self._sites = plan(max(cities, self._cities_made()))
 
     @property
     def clouds_yaml(self) -> Path:
@@ -81,6 +81,11 @@ class Lab:
             blueprint = self._blueprint()
             bringup.render(blueprint)
             run_all(bringup.all_steps(blueprint, sites), report)
+
+    def _cities_made(self) -> int:
+        """A city stays in the lab until it is destroyed, also when a later command does not count it."""
+        made = (int(path.name.removeprefix("city-")) for path in self._layout.sites.glob("city-*"))
+        return max(made, default=1)
 
     def _blueprint(self) -> bringup.Blueprint:
         self._layout.home.mkdir(parents=True, exist_ok=True)

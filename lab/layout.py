@@ -34,6 +34,10 @@ class Layout:
         return self.home / "log"
 
     @property
+    def sites(self) -> Path:
+        return self.home / "sites"
+
+    @property
     def lock(self) -> Path:
         return self.home / "lock"
 
@@ -46,7 +50,7 @@ class Layout:
         return self.home / "credentials.json"
 
     def site(self, site: Site) -> "SiteLayout":
-        return SiteLayout(self.home / "sites" / site.name)
+        return SiteLayout(self.sites / site.name)
 
 
 @dataclass(frozen=True)
