@@ -1,39 +1,37 @@
 """The audit chain: every change by anyone, each event hashed together with the hash of the one before.
 
-Signed heads are kept in a file outside the database (`audit-heads.jsonl`), one line a commit. Together
-they show an edit, a cut, an insertion, a new order, a shortened end and a chain written anew.
+Signed heads are kept in a file outside the database (`audit-heads.jsonl`). Together they show an edit, a
+cut, an insertion, a new order, a shortened end, a chain written anew, and events written past cloudctl.
 """
 
-import fcntl
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from cloudctl.audit_heads import BEGUN, WRITTEN, Heads, HeadsFile, Signs
 from cloudctl.clock import Clock
-from cloudctl.errors import Fault
+from cloudctl.errors import Fault, StoreUnavailable
 from cloudctl.models import AuditEvent, AuditHead
 from cloudctl.store import Store, UnitOfWork
+
+log = logging.getLogger(__name__)
 
 GENESIS = "0" * 64
 _HOOK = "audit"
 _BATCH = 1000
 
 
-class Signs(Protocol):
-    """What the chain needs of a signer."""
-
-    def sign(self, message: bytes) -> str: ...
-
-    def verifies(self, message: bytes, signature: str) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found: how many events, how many signed heads, and every fault."""
+    """What `verify` found: how many events, how many signed heads, and every fault.
+
+    `unsigned_tail` counts the newest events that no head says were written: the last commit of a process
+    that was killed right after it. The next commit covers them.
+    """
 
     events: int
     heads: int
@@ -50,8 +48,7 @@ class Audit:
 
     def __init__(self, clock: Clock, signer: Signs, heads_file: Path) -> None:
         self._clock = clock
-        self._signer = signer
-        self._heads_file = heads_file
+        self._heads = HeadsFile(heads_file, signer)
 
     def record(
         self,
@@ -72,7 +69,7 @@ class Audit:
         uow.flush()
         uow.insert_missing(AuditHead, [{"id": 1, "seq": 0, "hash": GENESIS}])
         head = uow.for_update(AuditHead, 1)
-        seq, previous = head.seq, head.hash
+        first, seq, previous = head.seq + 1, head.seq, head.hash
         for actor, action, subject_kind, subject_id, details, trace_id in uow.pending.pop(_HOOK, []):
             seq += 1
             event = AuditEvent(
@@ -82,72 +79,39 @@ class Audit:
                 action=action,
                 subject_kind=subject_kind,
                 subject_id=subject_id,
-                details=json.loads(_canonical(details)),
+                details=json.loads(_canonical(details).encode("utf-8", "replace")),
                 trace_id=trace_id,
                 previous_hash=previous,
             )
             previous = event.hash = event_hash(event)
             uow.add(event)
         head.seq, head.hash = seq, previous
-        uow.after_commit(lambda: self._sign_head(seq, previous))
+        self._heads.append(first, seq, previous, BEGUN, self._clock.now())
+        uow.after_commit(lambda: self._confirm(first, seq, previous))
 
-    def _sign_head(self, seq: int, hash_: str) -> None:
-        head = {"seq": seq, "hash": hash_, "at": self._clock.now().isoformat()}
-        line = json.dumps({**head, "signature": self._signer.sign(_canonical(head).encode())}) + "\n"
-        descriptor = os.open(self._heads_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    def _confirm(self, first: int, seq: int, hash_: str) -> None:
+        """The events are on disk. Not being able to say so must not look as if they were not."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+            self._heads.append(first, seq, hash_, WRITTEN, self._clock.now())
+        except StoreUnavailable:
+            log.exception("the head of the audit chain at %s could not be signed", seq)
 
     def verify(self, store: Store) -> Verdict:
-        """Read the whole chain and all signed heads; name every place where they do not fit."""
-        faults: list[Fault] = []
-        heads, head_count = self._heads(faults)
-        expected, previous, events = 1, GENESIS, 0
-        for event in _events(store):
-            events += 1
-            place = f"event {event.seq}"
-            if event.seq != expected:
-                faults.append(
-                    Fault(place, "gap", "events {a} to {b} are missing", {"a": expected, "b": event.seq - 1})
-                )
-            if event.previous_hash != previous:
-                faults.append(Fault(place, "broken_link", "does not follow from the event before"))
-            if event_hash(event) != event.hash:
-                faults.append(Fault(place, "changed", "was changed after it was written"))
-            if event.seq in heads and heads[event.seq] != event.hash:
-                faults.append(Fault(place, "rewritten", "differs from the signed head"))
-            expected, previous = event.seq + 1, event.hash
-        last_signed = max(heads, default=0)
-        if last_signed >= expected:
-            cut = {"a": expected, "b": last_signed}
-            faults.append(Fault("end", "cut_off", "events {a} to {b} were signed and are gone", cut))
-        return Verdict(events, head_count, max(0, expected - 1 - last_signed), tuple(faults))
+        """Read the whole chain and all signed heads; name every place where they do not fit.
 
-    def _heads(self, faults: list[Fault]) -> tuple[dict[int, str], int]:
-        heads: dict[int, str] = {}
-        count = 0
-        lines = self._heads_file.read_text().splitlines() if self._heads_file.exists() else []
-        for number, line in enumerate(lines, 1):
-            try:
-                head = json.loads(line)
-                signature = head.pop("signature")
-                signed = self._signer.verifies(_canonical(head).encode(), signature)
-                seq, hash_ = int(head["seq"]), str(head["hash"])
-            except (ValueError, KeyError, AttributeError):
-                signed = False
-            if not signed:
-                faults.append(
-                    Fault(f"{self._heads_file.name}:{number}", "bad_head", "the signature does not fit")
-                )
-                continue
-            if heads.setdefault(seq, hash_) != hash_:
-                place = f"{self._heads_file.name}:{number}"
-                faults.append(Fault(place, "forked", "two signed heads for event {seq}", {"seq": seq}))
-            count += 1
-        return heads, count
+        Others may write meanwhile: what is looked at is the chain as it is now, with heads read after it.
+        """
+        with store.read() as uow:
+            last = _last_event(uow)[0]
+        heads = self._heads.read()
+        faults, events, expected = list(heads.faults), 0, 1
+        previous = GENESIS
+        for event in _events(store, last):
+            events += 1
+            faults += _event_faults(event, expected, previous, heads)
+            expected, previous = event.seq + 1, event.hash
+        faults += _end_faults(store, heads)
+        return Verdict(events, heads.count, max(0, expected - 1 - heads.last_written), tuple(faults))
 
 
 def event_hash(event: AuditEvent) -> str:
@@ -170,13 +134,54 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _events(store: Store) -> Iterator[AuditEvent]:
-    last = None
+def _event_faults(event: AuditEvent, expected: int, previous: str, heads: Heads) -> list[Fault]:
+    """What is wrong with one event that should be number `expected` and follow from `previous`."""
+    place = f"event {event.seq}"
+    faults = []
+    if event.seq != expected:
+        gap = {"a": expected, "b": event.seq - 1}
+        faults.append(Fault(place, "gap", "events {a} to {b} are missing", gap))
+    if event.previous_hash != previous:
+        faults.append(Fault(place, "broken_link", "does not follow from the event before"))
+    if event_hash(event) != event.hash:
+        faults.append(Fault(place, "changed", "was changed after it was written"))
+    if not heads.covers(event.seq):
+        faults.append(Fault(place, "unsigned", "was not written by cloudctl: no signed head covers it"))
+    elif not heads.agrees(event.seq, event.hash):
+        faults.append(Fault(place, "rewritten", "differs from the signed head"))
+    return faults
+
+
+def _end_faults(store: Store, heads: Heads) -> list[Fault]:
+    """Whether the chain ends where its signed heads and its own head row say."""
+    faults = []
+    with store.read() as uow:
+        last = _last_event(uow)
+        row = uow.get(AuditHead, 1)
+    if heads.last_written > last[0]:
+        cut = {"a": last[0] + 1, "b": heads.last_written}
+        faults.append(Fault("end", "cut_off", "events {a} to {b} were signed and are gone", cut))
+    if (row.seq, row.hash) != last if row is not None else last[0] > 0:
+        faults.append(Fault("end", "head_differs", "the head row does not name the last event"))
+    return faults
+
+
+def _last_event(uow: UnitOfWork) -> tuple[int, str]:
+    """Number and hash of the last event; 0 and the genesis hash when there is none."""
+    event = uow.first(AuditEvent, order_by=[AuditEvent.seq.desc()])
+    return (event.seq, event.hash) if event is not None else (0, GENESIS)
+
+
+def _events(store: Store, last: int) -> Iterator[AuditEvent]:
+    """The events up to number `last`, in batches."""
+    seen: int | None = None
     while True:
         with store.read() as uow:
-            conditions: list[Any] = [] if last is None else [AuditEvent.seq > last]
+            conditions: list[Any] = [AuditEvent.seq <= last]
+            if seen is not None:
+                conditions.append(AuditEvent.seq > seen)
             batch = uow.all(AuditEvent, *conditions, order_by=[AuditEvent.seq], limit=_BATCH)
         if not batch:
             return
         yield from batch
-        last = batch[-1].seq
+        seen = batch[-1].seq

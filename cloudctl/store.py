@@ -128,8 +128,8 @@ class UnitOfWork:
         self._after_commit.append(hook)
 
     def _commit(self) -> None:
-        for hook in self._before_commit.values():
-            hook(self)
+        while self._before_commit:  # a hook may ask for another, or for one that has run already
+            self._before_commit.pop(next(iter(self._before_commit)))(self)
         self.session.commit()
         for after in self._after_commit:
             after()
