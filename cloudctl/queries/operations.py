@@ -24,17 +24,20 @@ def list_operations(
     state: str | None = None,
     request: int | None = None,
     site: str | None = None,
-    is_open: bool = False,
     limit: int = PAGE,
     marker: int | None = None,
 ) -> Rows:
-    """Operations, the newest first; `marker` is the id of the last one seen before."""
+    """Operations, the newest first; `marker` is the last one seen before. State `open`: all that go on."""
     conditions = [*_may_see(uow, actor)]
-    filters = ((Operation.state, state), (Operation.site_id, site), (Operation.subject_id, request))
+    filters = (
+        (Operation.state, None if state == "open" else state),
+        (Operation.site_id, site),
+        (Operation.subject_id, request),
+    )
     conditions += [column == str(value) for column, value in filters if value is not None]
     if request is not None:
         conditions.append(Operation.subject_kind == "service_request")
-    if is_open:
+    if state == "open":
         conditions.append(Operation.state.in_(OPEN))
     if marker is not None:
         conditions.append(Operation.id < marker)
