@@ -14,6 +14,7 @@ from cloudctl.errors import Translate
 LANGUAGES = ("zh", "en")
 CATALOGUE = Path(__file__).parent / "locale" / "zh_CN" / "LC_MESSAGES" / "cloudctl.po"
 Words = Callable[[str, str], str]
+_AT_PATH = "{path}: "
 
 
 def translator(language: str) -> Translate:
@@ -21,7 +22,13 @@ def translator(language: str) -> Translate:
     if language != "zh":
         return _as_is
     entries = _chinese()
-    return lambda template: entries.get(("", template), template)
+
+    def say(template: str) -> str:
+        if template.startswith(_AT_PATH):  # a fault of a file: where it is, then what is wrong
+            return _AT_PATH + say(template.removeprefix(_AT_PATH))
+        return entries.get(("", template), template)
+
+    return say
 
 
 def office_words(language: str) -> Words:
