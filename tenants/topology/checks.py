@@ -1,6 +1,7 @@
 """Rules across the objects of a topology. Pure: a document comes in, findings go out, all of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from tenants.topology import guarantees, networks
 from tenants.topology.codes import level_of, parent_of, resolve
@@ -166,7 +167,7 @@ def _catalogue(topology: Topology, lost: Lost) -> Iterator[Finding]:
                 if site not in sites and not lost.has("sites", site):
                     path: Path = ("catalogue", section, index, "site_names", site)
                     finding = _dangling(path, "site", site, sites | lost.names("sites"))
-                    yield Finding(path, finding.code, finding.template, finding.params, finding.hint, True)
+                    yield replace(finding, at_key=True)
 
 
 def _departments(topology: Topology, lost: Lost) -> Iterator[Finding]:

@@ -15,7 +15,10 @@ _NAMES = ("code", "scope", "name")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong in a document, at a path of it; a fault once line and column are known."""
+    """Something wrong in a document, at a path of it; a fault once line and column are known.
+
+    `guess` is a word and the known words among which the one meant may be; looked up only when shown.
+    """
 
     path: Path
     code: str
@@ -23,10 +26,15 @@ class Finding:
     params: Mapping[str, object] = field(default_factory=dict)
     hint: str | None = None
     at_key: bool = False
+    guess: tuple[str, frozenset[str]] | None = None
 
     def guessing(self, word: object, known: Iterable[str]) -> "Finding":
-        """The same with a hint that names the known word that was probably meant, if there is one."""
-        near = nearest(word, known)
+        """The same, to be shown with the known word that was probably meant, if there is one."""
+        return replace(self, guess=(str(word), frozenset(known)))
+
+    def guessed(self) -> "Finding":
+        """With the guess as its hint."""
+        near = nearest(*self.guess) if self.guess else None
         return replace(self, hint=DID_YOU_MEAN, params={**self.params, "meant": near}) if near else self
 
 
@@ -35,7 +43,7 @@ DID_YOU_MEAN = "did you mean '{meant}'?"
 
 def nearest(word: object, known: Iterable[str]) -> str | None:
     """The known word that was probably meant."""
-    found = get_close_matches(str(word)[:80], sorted(set(known)), n=1, cutoff=0.6)
+    found = get_close_matches(str(word)[:80], sorted(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
 
@@ -67,7 +75,7 @@ def _label(item: object) -> str | None:
 
 def fault_at(name: str, spot: tuple[int, int], source: str, path: str, finding: Finding) -> Fault:
     """A fault that reads `path: words`; its params carry the source line for `show`."""
-    line, column = spot
+    finding, (line, column) = finding.guessed(), spot
     first = max(0, column - 1 - 2 * _WIDTH)  # a line may be megabytes long
     kept, shown = source[first : column - 1 + 2 * _WIDTH], column - first
     params = {**finding.params, "path": path, "source": kept, "line_number": line, "column": shown}
