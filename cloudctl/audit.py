@@ -101,12 +101,21 @@ class Audit:
 
         Others may write meanwhile: what is looked at is the chain as it is now, with heads read after it.
         """
+        return self._verify(store, after=0)
+
+    def verify_tail(self, store: Store, events: int = _BATCH) -> Verdict:
+        """The same for the newest events only: quick, and what came before them is taken as it is."""
+        with store.read() as uow:
+            return self._verify(store, max(0, _last_event(uow)[0] - events))
+
+    def _verify(self, store: Store, after: int) -> Verdict:
         with store.read() as uow:
             last = _last_event(uow)[0]
-        heads = self._heads.read()
-        faults, events, expected = list(heads.faults), 0, 1
-        previous = GENESIS
-        for event in _events(store, last):
+            before = uow.get(AuditEvent, after)
+        heads = self._heads.read(after)
+        faults, events, expected = list(heads.faults), 0, after + 1
+        previous = before.hash if before is not None else GENESIS
+        for event in _events(store, after, last):
             events += 1
             faults += _event_faults(event, expected, previous, heads)
             expected, previous = event.seq + 1, event.hash
@@ -172,16 +181,15 @@ def _last_event(uow: UnitOfWork) -> tuple[int, str]:
     return (event.seq, event.hash) if event is not None else (0, GENESIS)
 
 
-def _events(store: Store, last: int) -> Iterator[AuditEvent]:
-    """The events up to number `last`, in batches."""
-    seen: int | None = None
+def _events(store: Store, after: int, last: int) -> Iterator[AuditEvent]:
+    """The events after one number and up to another, in batches; from 0 on, also what was put before it."""
+    conditions: list[Any] = [AuditEvent.seq > after] if after else []
     while True:
         with store.read() as uow:
-            conditions: list[Any] = [AuditEvent.seq <= last]
-            if seen is not None:
-                conditions.append(AuditEvent.seq > seen)
-            batch = uow.all(AuditEvent, *conditions, order_by=[AuditEvent.seq], limit=_BATCH)
+            batch = uow.all(
+                AuditEvent, AuditEvent.seq <= last, *conditions, order_by=[AuditEvent.seq], limit=_BATCH
+            )
         if not batch:
             return
         yield from batch
-        seen = batch[-1].seq
+        conditions = [AuditEvent.seq > batch[-1].seq]

@@ -37,6 +37,12 @@ class Head:
     hash: str
     stage: str
     at: str
+    signature: str = ""
+
+    def message(self) -> bytes:
+        """What is signed."""
+        content = {key: value for key, value in vars(self).items() if key != "signature"}
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 @dataclass
@@ -74,8 +80,8 @@ class HeadsFile:
 
     def append(self, first: int, seq: int, hash_: str, stage: str, at: datetime) -> None:
         """Sign and write one head; lines of processes do not mix. StoreUnavailable when it cannot be."""
-        head = {"first": first, "seq": seq, "hash": hash_, "stage": stage, "at": at.isoformat()}
-        line = json.dumps({**head, "signature": self._signer.sign(_message(head))}) + "\n"
+        head = Head(first, seq, hash_, stage, at.isoformat())
+        line = json.dumps({**vars(head), "signature": self._signer.sign(head.message())}) + "\n"
         try:
             with open(self._path, "ab+", opener=_private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -85,12 +91,17 @@ class HeadsFile:
                 "the signed heads of the audit chain cannot be written: {detail}", detail=str(error)
             ) from error
 
-    def read(self) -> Heads:
-        """All heads whose signature fits, those brought here from other hosts too; other lines as faults."""
+    def read(self, after: int = 0) -> Heads:
+        """The heads of events after that number, those brought here from other hosts too.
+
+        A line whose signature does not fit is a fault.
+        """
         heads = Heads()
         for place, line in self._lines():
             head = self._parse(line)
-            if head is None:
+            if head is not None and head.seq <= after:
+                continue
+            if head is None or not self._signer.verifies(head.message(), head.signature):
                 heads.faults.append(Fault(place, "bad_head", "the signature does not fit"))
             else:
                 heads.add(head)
@@ -104,11 +115,12 @@ class HeadsFile:
 
     def _parse(self, line: str) -> Head | None:
         try:
-            head = json.loads(line)
-            signature = head.pop("signature")
-            return Head(**head) if self._signer.verifies(_message(head), signature) else None
-        except (ValueError, KeyError, TypeError, AttributeError):
+            head = Head(**json.loads(line))
+        except (ValueError, TypeError):
             return None
+        numbers, texts = (head.first, head.seq), (head.hash, head.signature)
+        is_head = all(type(n) is int for n in numbers) and all(isinstance(text, str) for text in texts)
+        return head if is_head else None
 
 
 def _private(path: str, flags: int) -> int:
@@ -121,7 +133,3 @@ def _line_end_missing(file: IO[bytes]) -> bytes:
         return b""
     file.seek(-1, os.SEEK_END)
     return b"" if file.read(1) == b"\n" else b"\n"
-
-
-def _message(head: dict[str, object]) -> bytes:
-    return json.dumps(head, sort_keys=True, separators=(",", ":")).encode()

@@ -6,8 +6,9 @@ reads the database, never pays for OpenStack's libraries.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from cloudctl.audit import Audit
 from cloudctl.clock import Clock, SystemClock
@@ -51,11 +52,16 @@ def open_app(home: Path, bell: Bell | None = None, clouds: Clouds | None = None)
     """
     settings = load(home)
     core = open_core(settings, SystemClock(), bell or SilentBell())
-    clouds = clouds or _OnDemandClouds(settings, core.store)
+    clouds = clouds or open_clouds(settings, core.store)
     engine = Engine(
         core.store, core.clock, _OnDemandFlows(clouds, settings), settings.lease_s, partial(_settle, core)
     )
     return App(core, clouds, engine, Box(settings.keys / BOX_KEY))
+
+
+def open_clouds(settings: Settings, store: Store) -> ConnectableClouds:
+    """The drivers; loaded with the first cloud that is asked for."""
+    return _OnDemandClouds(settings, store)
 
 
 def open_core(settings: Settings, clock: Clock, bell: Bell) -> Core:
@@ -70,7 +76,8 @@ class _OnDemandClouds:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._driver = cache(self._load)
+        self._lock = Lock()
+        self._loaded: ConnectableClouds | None = None
 
     def at(self, site_id: str) -> Cloud:
         return self._driver().at(site_id)
@@ -81,10 +88,13 @@ class _OnDemandClouds:
     def of_entry(self, entry: str) -> Cloud:
         return self._driver().of_entry(entry)
 
-    def _load(self) -> ConnectableClouds:
-        from provisioning.drivers.openstack_cloud import OpenStackClouds
+    def _driver(self) -> ConnectableClouds:
+        with self._lock:
+            if self._loaded is None:
+                from provisioning.drivers.openstack_cloud import OpenStackClouds
 
-        return OpenStackClouds(self._settings, self._store)
+                self._loaded = OpenStackClouds(self._settings, self._store)
+            return self._loaded
 
 
 class _OnDemandFlows(Mapping[str, Flow]):
@@ -96,11 +106,13 @@ class _OnDemandFlows(Mapping[str, Flow]):
             "release": lambda: _release(clouds, settings),
         }
         self._made: dict[str, Flow] = {}
+        self._lock = Lock()
 
     def __getitem__(self, kind: str) -> Flow:
-        if kind not in self._made:
-            self._made[kind] = self._make[kind]()
-        return self._made[kind]
+        with self._lock:
+            if kind not in self._made:
+                self._made[kind] = self._make[kind]()
+            return self._made[kind]
 
     def __contains__(self, kind: object) -> bool:
         return kind in self._make

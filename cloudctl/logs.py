@@ -30,6 +30,12 @@ _SECRET_TEXT: tuple[tuple[str, str], ...] = (
 )
 _STRIKES = tuple((re.compile(pattern), replacement) for pattern, replacement in _SECRET_TEXT)
 _CHATTY = ("alembic", "celery", "httpx", "httpcore", "keystoneauth", "kombu", "openstack", "urllib3")
+_GATHER: tuple[structlog.types.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+)
 _ROTATE_AT_BYTES = 20 * 2**20
 _KEPT_FILES = 5
 
@@ -46,6 +52,15 @@ def configure(level: str, file: Path | None = None, stream: TextIO | None = None
         )
     if stream is not None or not handlers:
         handlers.append(logging.StreamHandler(stream or sys.stderr))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_GATHER,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -61,13 +76,7 @@ def configure(level: str, file: Path | None = None, stream: TextIO | None = None
 def formatter() -> logging.Formatter:
     """What turns a record of the standard library into one line of JSON."""
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        ],
+        foreign_pre_chain=[*_GATHER, structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,

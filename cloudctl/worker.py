@@ -61,6 +61,16 @@ def open_queue(settings: Settings) -> Celery:
     return queue
 
 
+def broker_problem(settings: Settings) -> str | None:
+    """Why the broker does not answer; None when it does."""
+    try:
+        with open_queue(settings).connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+    except Exception as error:  # whatever a transport raises
+        return f"the broker does not answer: {error}"
+    return None
+
+
 class QueueBell:
     """Rings through the queue, from a thread of its own: no caller ever waits for a broker."""
 

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 API = "/api/v1"
 TIMEOUT_S = 60.0
+MAX_PAGE = 500
 Json = dict[str, Any]
 
 
@@ -84,7 +85,8 @@ class Client:
     def rows(self, path: str, limit: int | None = None, **query: object) -> list[Json]:
         """All rows of a list, or the first `limit`; pages are followed."""
         rows: list[Json] = []
-        for page in self._pages(path, {"limit": limit, **query}):
+        page_size = min(limit, MAX_PAGE) if limit else None
+        for page in self._pages(path, {"limit": page_size, **query}):
             rows += page
             if limit is not None and len(rows) >= limit:
                 return rows[:limit]
@@ -179,7 +181,9 @@ def _checked(answer: httpx.Response) -> Json:
     cloud_id = body.get("cloud_request_id")
     if cloud_id and cloud_id not in message:
         message += f" [{cloud_id}]"
-    raise Complaint(body["code"], message, tuple(map(_fault, body.get("faults", ()))), body.get("request_id"))
+    faults = body.get("faults", ())
+    codes = tuple(fault["code"] for fault in faults)
+    raise Complaint(body["code"], message, tuple(map(_fault, faults)), body.get("request_id"), codes)
 
 
 def _fault(fault: Mapping[str, Any]) -> str:

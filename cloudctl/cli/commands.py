@@ -31,6 +31,11 @@ class Verb(Command):
         """The API, signed in as whoever runs the command."""
         return cast("Cloudctl", self.app).client
 
+    @property
+    def anonymous(self) -> "Client":
+        """The API, without any token."""
+        return cast("Cloudctl", self.app).open_client(None)
+
     def say(self, words: str) -> None:
         """One line for people, on stderr: stdout is for results."""
         cast("Cloudctl", self.app).say(words)

@@ -53,6 +53,7 @@ class Complaint(Exception):
     message: str
     faults: tuple[str, ...] = ()
     request_id: str | None = None
+    fault_codes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

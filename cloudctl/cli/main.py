@@ -63,9 +63,15 @@ class Cloudctl(App):
     @cached_property
     def client(self) -> "Client":
         """The API, signed in as whoever runs the command."""
-        from cloudctl.cli.client import Client, Server, token_from
+        from cloudctl.cli.client import token_from
 
-        return Client(Server.at(self.options.server), token_from(self.options.token_file), language())
+        return self.open_client(token_from(self.options.token_file))
+
+    def open_client(self, token: str | None) -> "Client":
+        """The API, with this token."""
+        from cloudctl.cli.client import Client, Server
+
+        return Client(Server.at(self.options.server), token, language())
 
     def say(self, words: str) -> None:
         """One line for people, unless they want quiet."""
@@ -111,6 +117,7 @@ def language() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit code."""
+    os.environ.setdefault("CLIFF_FIT_WIDTH", "1")  # tables fit the terminal
     app = Cloudctl()
     try:
         return _run(app, sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,56 @@
+"""`cloudctl operation`: durable work, its steps, and what to do when it failed."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from cloudctl.cli.break_glass import add_break_glass, break_glass
+from cloudctl.cli.commands import Args, Listing, Showing
+
+if TYPE_CHECKING:
+    from cloudctl.cli.client import Json
+
+
+class List(Listing):
+    """List operations, the newest first."""
+
+    columns = ("id", "kind", "subject_id", "site", "state", "step", "progress", "why", "created_at")
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--state", metavar="STATE", help="queued, running, undoing, done, failed, abandoned"
+        )
+        parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows")
+
+    def rows(self, args: Args) -> "list[Json]":
+        return self.client.rows("/operations", args.limit, state=args.state)
+
+
+class Show(Showing):
+    """Show an operation with its journaled steps."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("operation", metavar="N", type=int)
+
+    def one(self, args: Args) -> "Json":
+        return self.client.get(f"/operations/{args.operation}")
+
+
+class Retry(Show):
+    """Try a failed operation again."""
+
+    def one(self, args: Args) -> "Json":
+        return self.client.post(f"/operations/{args.operation}/retry")
+
+
+class Abandon(Show):
+    """Give a failed operation up for good; what it could not undo is shown as orphaned."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        super().options(parser)
+        parser.add_argument("--reason", default="", help="why; kept on record")
+        add_break_glass(parser)
+
+    def one(self, args: Args) -> "Json":
+        if args.break_glass is not None:
+            return break_glass("operation.abandon", str(args.operation), args.break_glass)
+        return self.client.post(f"/operations/{args.operation}/abandon", {"reason": args.reason})

@@ -1,0 +1,67 @@
+"""`cloudctl site`: the clouds of the 1+N."""
+
+import argparse
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from cloudctl.cli.commands import Args, Listing, Showing
+
+if TYPE_CHECKING:
+    from cloudctl.cli.client import Client, Json
+
+
+def site_path(client: "Client", wanted: str) -> str:
+    """The address of the site with this id or title."""
+    return f"/sites/{quote(str(client.find('/sites', wanted)['id']), safe='')}"
+
+
+class List(Listing):
+    """List the clouds."""
+
+    columns = ("id", "name", "role", "division", "mode", "state", "checked_at")
+
+    def rows(self, args: Args) -> "list[Json]":
+        return self.client.rows("/sites")
+
+
+class Show(Showing):
+    """Show a cloud with its zones and what the last check found."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("site", metavar="SITE", help="id or name")
+
+    def one(self, args: Args) -> "Json":
+        return self.client.get(site_path(self.client, args.site))
+
+
+class Check(Show):
+    """Sign in to a cloud and look whether every right and every name of the catalogue is there."""
+
+    def one(self, args: Args) -> "Json":
+        return self.client.post(f"{site_path(self.client, args.site)}/check")
+
+
+class Sync(Show):
+    """Compare what a cloud has with what is known of it; nothing is changed there."""
+
+    def one(self, args: Args) -> "Json":
+        return self.client.post(f"{site_path(self.client, args.site)}/sync")
+
+
+class Connect(Showing):
+    """Connect a cloud of one's own: the rights that are needed, and which are missing."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("site", metavar="SITE", help="id or name, as the topology calls it")
+        parser.add_argument(
+            "--cloud", metavar="NAME", help="its entry in clouds.yaml (default: the topology's)"
+        )
+        parser.add_argument(
+            "--observe", action="store_true", help="only look: nothing will ever be made there"
+        )
+
+    def one(self, args: Args) -> "Json":
+        site = self.client.id_of("/sites", args.site)
+        mode = "observe" if args.observe else "managed"
+        body = {"site": site, "cloud": args.cloud, "mode": mode}
+        return self.client.post("/sites/connect", {key: value for key, value in body.items() if value})

@@ -1,0 +1,98 @@
+"""`cloudctl topology`: the 1+N as one file; a plan says what would change, apply changes it."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudctl.cli import exits
+from cloudctl.cli.commands import Args, Listing
+from cloudctl.cli.exits import Complaint
+
+if TYPE_CHECKING:
+    from cloudctl.cli.client import Json
+
+MAX_BYTES = 8 * 2**20
+
+
+class Plan(Listing):
+    """Show what a topology file would change; exit code 2 when there is anything."""
+
+    columns = ("action", "kind", "id", "name", "changes")
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="the topology as YAML")
+        parser.add_argument("--out", metavar="PLAN", help="keep the plan, for `topology apply PLAN`")
+
+    def rows(self, args: Args) -> "list[Json]":
+        answer = self.planned(args.file)
+        if args.out:
+            Path(args.out).write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+        if answer["changes"]:
+            self.exit_code = exits.HAS_CHANGES
+        else:
+            self.say("no changes")
+        changes: list[Json] = answer["changes"]
+        return changes
+
+    def planned(self, file: str) -> "Json":
+        """The server's plan for a file."""
+        headers = {"Content-Type": "application/yaml"}
+        return self.client.call(
+            "POST", "/topology/plan", {"name": Path(file).name}, content_of(file), headers
+        )
+
+
+class Apply(Plan):
+    """Make what is known equal to a topology file, or do exactly what a kept plan says."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="the topology as YAML, or a kept plan (.json)")
+        parser.add_argument("--allow-destroy", action="store_true", help="also end what is not in the file")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--dry-run", action="store_true", help="only show the changes")
+
+    def rows(self, args: Args) -> "list[Json]":
+        answer = kept_plan(args.file) if args.file.endswith(".json") else self.planned(args.file)
+        changes: list[Json] = answer["changes"]
+        if not changes:
+            self.say("no changes")
+            return []
+        if not args.dry_run:
+            self._confirm(args, changes)
+            body = {"plan": answer["plan"], "allow_destroy": args.allow_destroy}
+            self.client.post("/topology/apply", body)
+        return changes
+
+    def _confirm(self, args: Args, changes: "list[Json]") -> None:
+        if args.yes or not sys.stdin.isatty():
+            return
+        for change in changes[:50]:
+            self.say(f"  {change.get('action')} {change.get('kind')} {change.get('id')} {change.get('name')}")
+        self.app.stderr.write(f"{len(changes)} changes. Go on? [y/N] ")
+        self.app.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise Complaint("refused", "nothing was changed")
+
+
+def content_of(file: str) -> bytes:
+    """The bytes of the file; what is not text of ours is judged by the server, with line and column."""
+    path = Path(file)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise Complaint("bad_input", f"{file} is larger than {MAX_BYTES // 2**20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise Complaint("bad_input", f"{file} cannot be read: {error.strerror}") from error
+
+
+def kept_plan(file: str) -> "Json":
+    """A plan that `topology plan --out` kept."""
+    try:
+        answer = json.loads(content_of(file))
+    except ValueError as error:
+        raise Complaint("bad_input", f"{file} is no kept plan: {error}") from error
+    if not isinstance(answer, dict) or not {"plan", "changes"} <= answer.keys():
+        raise Complaint("bad_input", f"{file} is no kept plan")
+    return answer

@@ -1,0 +1,270 @@
+"""`cloudctl doctor`: looks at all an installation depends on, changes nothing, and says what to do."""
+
+import importlib.metadata
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cloudctl import bootstrap
+from cloudctl.clock import SystemClock
+from cloudctl.config import Settings, load
+from cloudctl.core import Core
+from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.models import Site
+from cloudctl.store import UnitOfWork
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+CLOUD_TIMEOUT_S = 5.0
+SKEW_WARN_S, SKEW_FAIL_S = 5, 60
+DISK_WARN_MIB, DISK_FAIL_MIB = 5 * 1024, 512
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found, and what to do about it."""
+
+    name: str
+    state: str
+    detail: str
+    advice: str = ""
+
+
+def examine(home: Path) -> Iterator[Finding]:
+    """Every finding, as it is found; later looks are left out when what they need is missing."""
+    yield python_version()
+    yield from dependencies()
+    yield home_mode(home)
+    try:
+        settings = load(home)
+    except CloudctlError as error:
+        faults = "; ".join(str(fault) for fault in error.faults)
+        yield Finding("configuration", FAIL, f"{error}: {faults}", "run: cloudctl init")
+        return
+    yield Finding("configuration", OK, str(home / "cloudctl.yaml"))
+    yield from keys(settings)
+    yield disk_room(home)
+    yield broker(settings)
+    yield server(settings)
+    try:
+        core = bootstrap.open_core(settings, SystemClock(), bootstrap.SilentBell())
+    except CloudctlError:
+        return  # the keys were named above
+    try:
+        yield from _with_database(core)
+    finally:
+        core.store.close()
+
+
+def _with_database(core: Core) -> Iterator[Finding]:
+    found = database(core)
+    yield found
+    if found.state != OK:
+        return
+    yield audit_chain(core)
+    yield administrators(core)
+    yield from clouds(core)
+
+
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """Python 3.11 or newer."""
+    shown = ".".join(map(str, version))
+    if version < (3, 11):
+        return Finding("python", FAIL, shown, "install Python 3.11 or newer and make the environment anew")
+    return Finding("python", OK, shown)
+
+
+def dependencies() -> Iterator[Finding]:
+    """Each library is there in a version that cloudctl was made for."""
+    from packaging.requirements import Requirement  # noqa: PLC0415
+
+    wrong = []
+    for text in importlib.metadata.requires("cloudctl") or ():
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version}, wanted {requirement.specifier}")
+    if wrong:
+        yield Finding("libraries", FAIL, "; ".join(wrong), "install from requirements.lock")
+    else:
+        yield Finding("libraries", OK, f"cloudctl {importlib.metadata.version('cloudctl')}")
+
+
+def home_mode(home: Path) -> Finding:
+    """The home is there and nobody else reads it."""
+    if not home.is_dir():
+        return Finding("home", FAIL, f"{home} does not exist", "run: cloudctl init")
+    mode = home.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding("home", WARN, f"{home} has mode {mode:04o}", f"run: chmod 700 {home}")
+    return Finding("home", OK, str(home))
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    """The keys are there and private."""
+    for name, file in (("audit key", bootstrap.AUDIT_KEY), ("box key", bootstrap.BOX_KEY)):
+        path = settings.keys / file
+        if not path.exists():
+            yield Finding(name, FAIL, f"{path} is missing", "restore it from the backup of the keys")
+        elif (mode := path.stat().st_mode & 0o777) & 0o077:
+            yield Finding(name, FAIL, f"{path} has mode {mode:04o}", f"run: chmod 600 {path}")
+        else:
+            yield Finding(name, OK, str(path))
+
+
+def disk_room(home: Path, free_bytes: int | None = None) -> Finding:
+    """There is room for database, logs and signed heads."""
+    free_mib = (shutil.disk_usage(home).free if free_bytes is None else free_bytes) // 2**20
+    detail = f"{free_mib} MiB free below {home}"
+    if free_mib < DISK_WARN_MIB:
+        return Finding("disk", FAIL if free_mib < DISK_FAIL_MIB else WARN, detail, "make room on this disk")
+    return Finding("disk", OK, detail)
+
+
+def broker(settings: Settings) -> Finding:
+    """The broker answers, where one is used."""
+    if not settings.broker:
+        return Finding("broker", OK, "none: the worker is inside `cloudctl serve`")
+    from cloudctl.worker import broker_problem  # noqa: PLC0415
+
+    problem = broker_problem(settings)
+    if problem:
+        advice = "start RabbitMQ; until then work is found by polling, a second later"
+        return Finding("broker", WARN, problem, advice)
+    return Finding("broker", OK, "RabbitMQ answers")
+
+
+def server(settings: Settings) -> Finding:
+    """`cloudctl serve` runs and is ready."""
+    import httpx  # noqa: PLC0415
+
+    try:
+        transport = httpx.HTTPTransport(uds=str(settings.socket))
+        with httpx.Client(transport=transport, timeout=CLOUD_TIMEOUT_S) as client:
+            answer = client.get("http://cloudctl/api/v1/health/ready")
+    except httpx.HTTPError as error:
+        return Finding("server", WARN, f"no answer from {settings.socket}: {error}", "run: cloudctl serve")
+    if answer.status_code != httpx.codes.OK:
+        return Finding("server", FAIL, f"not ready: {answer.status_code}", "look into CLOUDCTL_HOME/log")
+    return Finding("server", OK, str(settings.socket))
+
+
+def database(core: Core) -> Finding:
+    """The database answers and has the schema of this version."""
+    name = core.store.engine.dialect.name
+    try:
+        has, wants = core.store.schema_version()
+    except Exception as error:  # whatever the driver raises
+        return Finding("database", FAIL, f"{name}: {error}".splitlines()[0], "start it, or mend `database`")
+    if has != wants:
+        return Finding("database", FAIL, f"{name} has schema {has}, wanted {wants}", "run: cloudctl init")
+    return Finding("database", OK, f"{name}, schema {has}")
+
+
+def audit_chain(core: Core) -> Finding:
+    """The newest part of the audit chain fits its signed heads."""
+    verdict = core.audit.verify_tail(core.store)
+    if not verdict.is_intact:
+        faults = "; ".join(str(fault) for fault in verdict.faults[:3])
+        return Finding(
+            "audit chain", FAIL, faults, "keep this machine as it is and run: cloudctl audit verify"
+        )
+    return Finding("audit chain", OK, f"the last {verdict.events} events fit")
+
+
+def administrators(core: Core) -> Finding:
+    """Two people at least can administer accounts, or a lost password needs the glass broken."""
+    with core.store.read() as uow:
+        count = count_administrators(uow)
+    if count < 2:
+        return Finding("administrators", WARN, f"{count} can sign in", "let another one be made")
+    return Finding("administrators", OK, f"{count} can sign in")
+
+
+def count_administrators(uow: UnitOfWork) -> int:
+    """How many system administrators have an open account."""
+    from cloudctl.actors import Role  # noqa: PLC0415
+    from cloudctl.models import RoleGrant, User  # noqa: PLC0415
+
+    holders = set(uow.column(RoleGrant.user_id, RoleGrant.role == Role.SYSTEM_ADMIN.value))
+    return uow.count(User, User.id.in_(holders), User.disabled_at.is_(None))
+
+
+def clouds(core: Core) -> Iterator[Finding]:
+    """Each site has an entry in clouds.yaml, lets us in, and has our time."""
+    settings = core.settings
+    if settings.clouds_file is None:
+        yield Finding(
+            "clouds.yaml", WARN, f"{settings.home / 'clouds.yaml'} does not exist",
+            "write one entry per site; `cloudctl lab up` writes its own",
+        )  # fmt: skip
+        return
+    with core.store.read() as uow:
+        sites = uow.all(Site, Site.retired_at.is_(None), order_by=[Site.id])
+    if not sites:
+        yield Finding("sites", WARN, "no site is known yet", "run: cloudctl topology apply FILE")
+        return
+    entries = _entries(settings.clouds_file)
+    quick = bootstrap.open_clouds(replace(settings, cloud_timeout_s=CLOUD_TIMEOUT_S), core.store)
+    for site in sites:
+        yield _auth(site, lambda site_id=site.id: quick.at(site_id).find_domain("Default"))
+        if site.cloud in entries:
+            yield clock_skew(site.id, entries[site.cloud])
+
+
+def _auth(site: Site, sign_in: Callable[[], Any]) -> Finding:
+    name = f"site {site.id}"
+    try:
+        sign_in()
+    except NotFound as error:
+        return Finding(name, FAIL, str(error), f"add '{site.cloud}' to clouds.yaml")
+    except CloudctlError as error:
+        return Finding(
+            name, FAIL, f"{error.code}: {error}", f"run: openstack --os-cloud {site.cloud} token issue"
+        )
+    return Finding(name, OK, f"signed in as '{site.cloud}' of clouds.yaml")
+
+
+def clock_skew(site_id: str, entry: dict[str, Any]) -> Finding:
+    """The site's Keystone and this machine agree on the time."""
+    import httpx  # noqa: PLC0415
+
+    name = f"clock of {site_id}"
+    url = str(entry.get("auth", {}).get("auth_url", ""))
+    try:
+        answer = httpx.get(
+            url, timeout=CLOUD_TIMEOUT_S, verify=entry.get("cacert") or entry.get("verify", True)
+        )
+        there = parsedate_to_datetime(answer.headers["Date"])
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, KeyError, ValueError) as error:
+        return Finding(name, WARN, f"could not be asked: {error}", f"is {url} reachable from here?")
+    return skew(name, (datetime.now(UTC) - there).total_seconds())
+
+
+def skew(name: str, seconds: float) -> Finding:
+    """What a difference between two clocks means."""
+    detail = f"differs by {abs(seconds):.0f} s"
+    if abs(seconds) <= SKEW_WARN_S:
+        return Finding(name, OK, detail)
+    state = FAIL if abs(seconds) > SKEW_FAIL_S else WARN
+    return Finding(name, state, detail, "let both machines follow the same time source (chrony)")
+
+
+def _entries(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        return dict(document.get("clouds") or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, ValueError):
+        return {}
