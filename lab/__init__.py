@@ -1,4 +1,4 @@
-"""A real OpenStack "1+N" on one machine: a provincial cloud and one or two city clouds, each whole and apart."""
+"""A real OpenStack "1+N" on one machine: a provincial cloud and one or two city clouds, each whole."""
 
 from lab.errors import LabError
 from lab.lab import Lab

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
 def _up(lab: Lab, arguments: argparse.Namespace) -> None:
     lab.up(_say)
     _say(
-        f"The lab is up. Try: OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} openstack --os-cloud province server list"
+        f"The lab is up. Try: OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} OS_CLOUD=province openstack server list"
     )
 
 
@@ -43,9 +43,8 @@ def _status(lab: Lab, arguments: argparse.Namespace) -> None:
     rows = lab.status()
     _say(f"{'site':10} {'service':20} {'state':9} {'pid':>8} {'port':>6} {'MiB':>6}")
     for row in rows:
-        _say(
-            f"{row.site:10} {row.service:20} {row.state:9} {row.pid or '':>8} {row.port or '':>6} {row.memory_mib:>6}"
-        )
+        where = f"{row.pid or '':>8} {row.port or '':>6}"
+        _say(f"{row.site:10} {row.service:20} {row.state:9} {where} {row.memory_mib:>6}")
     _say(f"{'':56}{sum(row.memory_mib for row in rows):>8}")
 
 

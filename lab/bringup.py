@@ -103,7 +103,7 @@ def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
         daemons.start("keystone")
         keystone.register(layout, plan, secret)
 
-    add("cable", partial(namespaces.create, plan, site.log / "setup.log"), "packages")
+    add("cable", partial(namespaces.create, plan, site.setup_log), "packages")
     add("database", database, "cable")
     add("messages", partial(daemons.start, "epmd", "rabbitmq"), "cable")
     add("cache", partial(daemons.start_layer, "cache"), "cable")

@@ -12,7 +12,7 @@ from lab.layout import Layout, SiteLayout
 from lab.processes import wait_until
 from lab.sites import Site
 
-#: Every key of the cluster with its rights; all go into the monitor's first keyring, so none has to be added later.
+#: Every key of the cluster with its rights; all are in the monitor's first keyring, so none is added later.
 _KEYS = {
     "client.admin": ("mon", "allow *", "mgr", "allow *", "osd", "allow *", "mds", "allow *"),
     "mgr.x": ("mon", "allow profile mgr", "osd", "allow *", "mds", "allow *"),
@@ -30,7 +30,7 @@ def create_monitor(layout: Layout, plan: Site) -> None:
     site = layout.site(plan)
     if site.stamp("ceph-monitor").exists():
         return
-    data, log = site.data / "ceph", site.log / "setup.log"
+    data, log = site.data / "ceph", site.setup_log
     shutil.rmtree(data, ignore_errors=True)
     for name in ("mon", "mgr", "osd", "rgw", "crash"):
         (data / name).mkdir(parents=True)
@@ -53,7 +53,8 @@ def create_monitor(layout: Layout, plan: Site) -> None:
         log=log,
     )
     run(
-        ["ceph-mon", "-c", str(site.ceph_conf), "-i", "a", "--mkfs", "--monmap", str(monmap), "--keyring", str(first)],
+        ["ceph-mon", "-c", str(site.ceph_conf), "-i", "a", "--mkfs",
+         "--monmap", str(monmap), "--keyring", str(first)],
         log=log, namespace=plan.namespace,
     )  # fmt: skip
     write_private(data / "osd-uuid", f"{uuid.uuid4()}\n")
@@ -81,7 +82,7 @@ def create_osd(layout: Layout, plan: Site) -> None:
     _ceph(plan, site, f"osd new {osd_uuid} 0", f"osd crush add osd.0 1.0 root=default host={plan.name}")
     run(
         ["ceph-osd", "-c", str(site.ceph_conf), "-i", "0", "--mkfs", "--osd-uuid", osd_uuid],
-        log=site.log / "setup.log", namespace=plan.namespace,
+        log=site.setup_log, namespace=plan.namespace,
     )  # fmt: skip
     site.stamp("ceph-osd").touch()
 
@@ -96,7 +97,7 @@ def create_pools(layout: Layout, plan: Site) -> None:
     for pool in pools:
         run(
             ["rbd", "-c", str(site.ceph_conf), "pool", "init", pool],
-            log=site.log / "setup.log", namespace=plan.namespace,
+            log=site.setup_log, namespace=plan.namespace,
         )  # fmt: skip
     site.stamp("ceph-pools").touch()
 
@@ -119,7 +120,7 @@ def _ceph(plan: Site, site: SiteLayout, *commands: str) -> None:
     """Gives commands to the cluster in one session: starting the client costs more than the commands do."""
     answer = run(
         ["ceph", "-c", str(site.ceph_conf), "--connect-timeout", "30"],
-        log=site.log / "setup.log", namespace=plan.namespace, stdin="".join(f"{c}\n" for c in commands), timeout_s=90,
+        log=site.setup_log, namespace=plan.namespace, stdin="\n".join(commands) + "\n", timeout_s=90,
     )  # fmt: skip
     if "Error" in answer:
         raise LabError(f"ceph refused: {answer.strip()}; log: {site.log / 'setup.log'}")

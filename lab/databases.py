@@ -1,7 +1,7 @@
 """MariaDB's data directory, and the databases of all services: migrated once, then loaded from a template.
 
-The template is a dump of each database right after its migrations. It holds no host, address or password: Nova's
-cell mappings, the only rows that would, are written as patterns that Nova fills from its own configuration.
+The template is a dump of each database right after its migrations. It holds no host, address or password:
+Nova's cell mappings, the only rows that would, are patterns that Nova fills from its own configuration.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,12 +70,12 @@ def create_data_directory(site: SiteLayout) -> None:
     if stamp.exists():
         return
     data = site.data / "mariadb"
-    run(["rm", "-rf", str(data)], log=site.log / "setup.log")
+    run(["rm", "-rf", str(data)], log=site.setup_log)
     # Two of these side by side need a temporary directory each.
     run(
         ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", f"--tmpdir={site.tmp}",
          "--auth-root-authentication-method=socket", "--auth-root-socket-user=root", "--skip-test-db"],
-        log=site.log / "setup.log",
+        log=site.setup_log,
     )  # fmt: skip
     stamp.touch()
 
@@ -104,12 +104,12 @@ def build_template(layout: Layout, plan: Site, group: Group) -> None:
     for command in group.commands(site):
         run(
             [str(layout.venv / "bin" / command[0]), *command[1:]],
-            log=site.log / "setup.log", env=environment(layout, site), namespace=plan.namespace, timeout_s=600,
+            log=site.setup_log, env=environment(layout, site), namespace=plan.namespace, timeout_s=600,
         )  # fmt: skip
     dump = run(
         ["mariadb-dump", "--no-defaults", f"--socket={site.socket('mariadb')}", "--skip-dump-date",
          "--add-drop-database", "--databases", *group.databases],
-        log=site.log / "setup.log",
+        log=site.setup_log,
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
@@ -130,13 +130,12 @@ def load(layout: Layout, plan: Site, group: Group) -> None:
 
 
 def _empty(site: SiteLayout, group: Group) -> None:
-    _sql(site, "".join(
-        f"DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name} CHARACTER SET utf8mb3;\n" for name in group.databases
-    ))  # fmt: skip
+    for name in group.databases:
+        _sql(site, f"DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name} CHARACTER SET utf8mb3;")
 
 
 def _sql(site: SiteLayout, statements: str) -> None:
     run(
         ["mariadb", "--no-defaults", f"--socket={site.socket('mariadb')}"],
-        log=site.log / "setup.log", stdin=statements,
+        log=site.setup_log, stdin=statements,
     )  # fmt: skip

@@ -33,10 +33,9 @@ def create(layout: Layout, log: Path) -> None:
     env["PATH"] = f"{env.get('PATH', '')}:{SYSTEM_PATH}"
     run([*_uv(), "venv", "--allow-existing", "--python", _PYTHON, str(layout.venv)], log=log, env=env)
     # Without the compiled files each of some 30 daemons would compile its imports at each start.
-    run(
-        [*_uv(), "pip", "sync", "--compile-bytecode", "--python", str(layout.venv / "bin" / "python"), str(LOCK)],
-        log=log, env=env, timeout_s=1200,
-    )  # fmt: skip
+    python = str(layout.venv / "bin" / "python")
+    sync = [*_uv(), "pip", "sync", "--compile-bytecode", "--python", python, str(LOCK)]
+    run(sync, log=log, env=env, timeout_s=1200)
 
 
 def finish(layout: Layout) -> None:

@@ -42,18 +42,19 @@ def bootstrap(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
     if stamp.exists():
         return
     run(
-        [str(layout.venv / "bin" / "keystone-manage"), "--config-file", f"{site.etc}/keystone.conf", "bootstrap",
+        [str(layout.venv / "bin" / "keystone-manage"), "--config-file", f"{site.etc}/keystone.conf",
+         "bootstrap",
          "--bootstrap-region-id", plan.region,
          *(part for interface in ("public", "internal", "admin")
            for part in (f"--bootstrap-{interface}-url", plan.auth_url))],
-        log=site.log / "setup.log", namespace=plan.namespace,
+        log=site.setup_log, namespace=plan.namespace,
         env=environment(layout, site) | {"OS_BOOTSTRAP_PASSWORD": secret.passwords["admin"]},
     )  # fmt: skip
     stamp.touch()
 
 
 def register(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
-    """Makes the service accounts and the catalogue, once; Keystone answers. Finds what an earlier try has made."""
+    """Makes the service accounts and the catalogue, once; finds what an earlier try has made."""
     stamp = layout.site(plan).stamp("register")
     if stamp.exists():
         return
@@ -91,7 +92,7 @@ def connection(plan: Site, secret: SiteCredentials) -> openstack.connection.Conn
 
 
 def _add_s3_key(identity: Any, user_id: str, project_id: str, secret: SiteCredentials) -> None:
-    """Gives the backup account the S3 key that every cinder-backup of the lab has in its configuration already."""
+    """Gives the backup account the S3 key that stands in the configuration of every cinder-backup."""
     credential_id = hashlib.sha256(secret.backup_access.encode()).hexdigest()
     if identity.find_credential(credential_id) is None:
         blob = json.dumps({"access": secret.backup_access, "secret": secret.backup_secret})

@@ -20,7 +20,7 @@ from lab.steps import run_all
 
 
 class Lab:
-    """A province and its cities below one directory; one lab per machine, since its namespaces have fixed names."""
+    """A province and its cities below one directory; one per machine, since its networks have fixed names."""
 
     def __init__(self, home: Path, cities: int = 1) -> None:
         self._layout = Layout(home.resolve())
@@ -31,7 +31,7 @@ class Lab:
         return self._layout.clouds_yaml
 
     def up(self, report: Callable[[str], None]) -> None:
-        """Brings every site to work: installs, makes, starts, repairs and joins what is not so, and waits until ready.
+        """Brings every site to work: installs, makes, starts, repairs, joins what is not so, and waits.
 
         May be called at any time, also after it was killed; on a lab that works it changes nothing.
         """

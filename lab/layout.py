@@ -68,6 +68,11 @@ class SiteLayout:
         return self.root / "log"
 
     @property
+    def setup_log(self) -> Path:
+        """What the commands said that made the site."""
+        return self.log / "setup.log"
+
+    @property
     def run(self) -> Path:
         """Sockets and pid records."""
         return self.root / "run"

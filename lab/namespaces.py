@@ -91,8 +91,8 @@ def pids_inside(site: Site) -> list[int]:
 def connect(site: Site, address: str, port: int, timeout_s: float = 3) -> socket.socket:
     """Opens a TCP connection from within the site, so a site that is cut off can still be looked at.
 
-    A socket belongs to the namespace in which it was made; only the calling thread visits the namespace, and that
-    thread is one of its own.
+    A socket belongs to the namespace in which it was made. A thread enters a namespace, not a process, so one
+    is made for the visit.
     """
     made: list[socket.socket] = []
     visitor = threading.Thread(target=_make_socket, args=(site.namespace, made))

@@ -22,12 +22,12 @@ def create_databases(site: SiteLayout) -> None:
         if not path.exists():
             fresh = path.with_suffix(".new")
             fresh.unlink(missing_ok=True)
-            run(["ovsdb-tool", "create", str(fresh), str(schema)], log=site.log / "setup.log")
+            run(["ovsdb-tool", "create", str(fresh), str(schema)], log=site.setup_log)
             fresh.replace(path)
 
 
 def configure(plan: Site, site: SiteLayout) -> None:
-    """Tells the switch who it is: a chassis in user space, since the kernel has no Open vSwitch. Says so again safely.
+    """Tells the switch that it is a chassis, in user space since the kernel has no Open vSwitch; repeatable.
 
     The chassis must carry the name that Nova gives its host, or Neutron binds no port to it.
     """
@@ -44,7 +44,7 @@ def configure(plan: Site, site: SiteLayout) -> None:
         "ovn-monitor-all": "true",
     }
     switch = ["ovs-vsctl", f"--db=unix:{site.socket('ovs-db')}", "--no-wait"]
-    log = site.log / "setup.log"
+    log = site.setup_log
     run([*switch, "init"], log=log)
     run(
         [

@@ -1,4 +1,4 @@
-"""The Debian packages a lab needs, installed only when some are missing and without starting their daemons."""
+"""The Debian packages a lab needs, installed when some are missing and without starting their daemons."""
 
 import contextlib
 import subprocess
@@ -41,7 +41,7 @@ def install(names: list[str], log: Path) -> None:
 
 @contextlib.contextmanager
 def _daemons_forbidden() -> Iterator[None]:
-    """Package scripts start the machine-wide daemons unless a policy says no; a policy of the machine's own stays."""
+    """Package scripts start daemons unless a policy says no; a policy that the machine has already stays."""
     if _POLICY.exists():
         yield
         return

@@ -38,7 +38,7 @@ def address_of(service: Service, site: Site) -> str:
 
 
 def http_answers(site: Site, port: int) -> bool:
-    """True if a request gets any HTTP answer but a server's fault: the application is loaded, not just the socket."""
+    """True if a request gets an HTTP answer that is no server's fault: the application is loaded."""
     try:
         with namespaces.connect(site, site.address, port, timeout_s=10) as connection:
             connection.sendall(f"GET / HTTP/1.0\r\nHost: {site.address}:{port}\r\n\r\n".encode())
@@ -58,7 +58,7 @@ def socket_open(path: Path) -> bool:
 
 
 def ceph_daemon_state(path: Path) -> str:
-    """The state a Ceph daemon gives on its admin socket ("leader", "active", ...); empty if it does not answer."""
+    """The state a Ceph daemon gives on its admin socket ("leader", "active"); empty without an answer."""
     command = "mon_status" if path.name.startswith("mon.") else "status"
     try:
         with socket.socket(socket.AF_UNIX) as client:

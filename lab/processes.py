@@ -1,7 +1,7 @@
 """Starts daemons without a supervisor, knows them again, and stops them.
 
-A daemon is a session of its own. Its first process writes its pid and start time to the record before it becomes the
-daemon, so nothing can be started and lost, and a pid that was given to somebody else is never taken for ours.
+A daemon is a session of its own. Its first process writes its pid and start time to the record before it
+becomes the daemon, so nothing is started and lost, and somebody else's process is never taken for ours.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
 #: Writes the record, then becomes the daemon: the pid and its start time survive exec.
 _RECORD_AND_EXEC = (
-    'read -r stat </proc/$$/stat && read -r boot </proc/sys/kernel/random/boot_id'
+    "read -r stat </proc/$$/stat && read -r boot </proc/sys/kernel/random/boot_id"
     ' && printf "%s\\n%s\\n%s\\n" "$stat" "$boot" "$1" >"$0" && shift && exec "$@"'
 )
 
@@ -94,8 +94,8 @@ def is_alive(record: Record | None) -> bool:
 def session_of(record: Record, processes: Iterable[ProcessStat] | None = None) -> list[int]:
     """The pids of a daemon's session, its orphans included when its leader was killed.
 
-    The kernel gives no pid away while a session carries it, so members without a leader are still ours; a leader with
-    another start time is a stranger, and so is his session.
+    The kernel gives no pid away while a session carries it, so members without a leader are still ours; a
+    leader with another start time is a stranger, and so is his session.
     """
     leader = read_stat(record.identity.pid)
     if leader is not None and leader.identity != record.identity:

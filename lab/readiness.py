@@ -1,4 +1,4 @@
-"""When a site is ready: every service has reported since it was started, and the schedulers know of each other."""
+"""When a site is ready: every service has reported since it was started, and hears what it is told."""
 
 import time
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import Any
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
+from lab import messages
 from lab.credentials import SiteCredentials
 from lab.errors import LabError
 from lab.keystone import connection
@@ -21,10 +22,10 @@ _BACKUP_KNOWN_S = 14
 
 
 def wait_until_ready(layout: Layout, plan: Site, secret: SiteCredentials, timeout_s: float = 180) -> None:
-    """Returns when the site can take every kind of work; LabError with what is missing if it does not come so far."""
+    """Returns when the site can take every kind of work; else raises a LabError with what is missing."""
     deadline = time.monotonic() + timeout_s
     with connection(plan, secret) as cloud:
-        while missing := _missing(cloud, _start_times(layout, plan)):
+        while missing := _missing(cloud, _start_times(layout, plan)) or _deaf(layout, plan):
             _check_alive(layout, plan)
             if time.monotonic() > deadline:
                 raise LabError(f"not ready after {timeout_s:.0f} s: {'; '.join(missing)}")
@@ -62,8 +63,16 @@ def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
     return missing
 
 
+def _deaf(layout: Layout, plan: Site) -> list[str]:
+    """Daemons older than the broker may not have found back to it yet, though they do report."""
+    broker = read_record(layout.site(plan).record("rabbitmq"))
+    if broker is None or broker.started_at < min(_start_times(layout, plan).values()):
+        return []
+    return [f"{name} does not listen to its queue" for name in messages.deaf(plan, layout.site(plan))]
+
+
 def _not_reported(services: Any, wanted: tuple[str, ...], started: dict[str, float]) -> list[str]:
-    """The services that are down or have not reported since they were started: an old report lies for a while."""
+    """The services that are down or have not reported since their start: an old report lies for a while."""
     reported: dict[str, float] = {}
     for service in services:
         if service.state == "up" and service.updated_at:

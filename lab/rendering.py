@@ -12,8 +12,8 @@ from lab.sites import BACKUP_STORE, PORTS, Site
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CONFIGURATIONS = (
-    "mariadb.cnf", "rabbitmq.conf", "ceph.conf", "keystone.conf", "placement.conf", "glance-api.conf", "nova.conf",
-    "neutron.conf", "cinder.conf",
+    "mariadb.cnf", "rabbitmq.conf", "ceph.conf", "keystone.conf", "placement.conf", "glance-api.conf",
+    "nova.conf", "neutron.conf", "cinder.conf",
 )  # fmt: skip
 DATABASES = ("keystone", "glance", "placement", "nova_api", "nova", "nova_cell0", "neutron", "cinder")
 
@@ -24,7 +24,7 @@ _MGR_DISABLED = (
     "test_orchestrator zabbix"
 )
 _OSD_BYTES = 24 << 30
-_TOKEN_CACHE = """memcached_servers = 127.0.0.1:11211
+_MIDDLEWARE = """memcached_servers = 127.0.0.1:11211
 www_authenticate_uri = {auth_url}
 service_token_roles = service,admin
 service_token_roles_required = true
@@ -34,7 +34,8 @@ driver = noop
 
 [oslo_messaging_rabbit]
 heartbeat_in_pthread = false
-rabbit_retry_interval = 1"""
+rabbit_retry_interval = 1
+rabbit_interval_max = 3"""
 _DB_POOL = "max_pool_size = 5\nmax_overflow = 20\nconnection_recycle_time = 600"
 
 
@@ -72,7 +73,7 @@ def site_values(layout: Layout, plan: Site, sites: tuple[Site, ...], secret: Sit
         "backup_access": secret.backup_access,
         "backup_secret": secret.backup_secret,
         "db_pool": _DB_POOL,
-        "token_cache": _TOKEN_CACHE.format(auth_url=plan.auth_url),
+        "token_cache": _MIDDLEWARE.format(auth_url=plan.auth_url),
         "messaging": f"transport_url = rabbit://openstack:{passwords['rabbit']}@127.0.0.1:{PORTS['rabbitmq']}/\n"
         "rpc_response_timeout = 60",
         "oslo_messaging": _OSLO_MESSAGING,

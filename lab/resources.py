@@ -52,7 +52,8 @@ def _image(image: Any) -> None:
         image.delete_image(found)
     image.create_image(
         _IMAGE, data=b"lab".ljust(_IMAGE_BYTES, b"\0"), disk_format="raw", container_format="bare",
-        visibility="public", os_distro="debian", os_version="12", os_admin_user="debian", validate_checksum=False,
+        visibility="public", os_distro="debian", os_version="12", os_admin_user="debian",
+        validate_checksum=False,
     )  # fmt: skip
 
 

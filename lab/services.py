@@ -11,7 +11,7 @@ from lab.sites import PORTS, Site
 
 @dataclass(frozen=True)
 class Service:
-    """One daemon. `layer` is the part of the cloud it belongs to; a change of one of `files` calls for a restart."""
+    """One daemon of a layer of the cloud; a change of one of its `files` calls for a restart."""
 
     name: str
     layer: str
@@ -83,10 +83,10 @@ def services(layout: Layout, plan: Site) -> tuple[Service, ...]:
     return (*_base(site, env), *_network(site, env), *_storage(site, env), *_openstack(layout, site, env))
 
 
-def _base(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+def rabbit_environment(site: SiteLayout) -> dict[str, str]:
+    """What the broker and its command need to be those of this site."""
     rabbit = site.data / "rabbitmq"
-    rabbit_env = {
-        **env,
+    return {
         "HOME": str(rabbit),
         "RABBITMQ_NODENAME": "lab@localhost",
         "RABBITMQ_MNESIA_BASE": str(rabbit / "mnesia"),
@@ -104,19 +104,20 @@ def _base(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
         # Makes the start script become the broker instead of staying as its parent.
         "RUNNING_UNDER_SYSTEMD": "true",
     }
-    cnf = site.etc / "mariadb.cnf"
+
+
+def _base(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
+    cnf, conf = site.etc / "mariadb.cnf", site.etc / "rabbitmq.conf"
+    mariadb = ("mariadbd", f"--defaults-file={cnf}")
+    rabbitmq = ("/usr/lib/rabbitmq/bin/rabbitmq-server",)
+    memcached = ("memcached", "-u", "root", "-l", "127.0.0.1", "-m", "64", "-c", "2048")
+    broker = {**env, **rabbit_environment(site)}
     return (
-        Service("mariadb", "database", ("mariadbd", f"--defaults-file={cnf}"), env, (cnf,), loopback=True, stop_s=40),
+        Service("mariadb", "database", mariadb, env, (cnf,), loopback=True, stop_s=40),
         Service("epmd", "messages", ("epmd", "-address", "127.0.0.1"), env, loopback=True),
-        Service(
-            "rabbitmq", "messages", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), rabbit_env,
-            (site.etc / "rabbitmq.conf",), loopback=True, stop_s=30,
-        ),
-        Service(
-            "memcached", "cache", ("memcached", "-u", "root", "-l", "127.0.0.1", "-m", "64", "-c", "2048"), env,
-            loopback=True,
-        ),
-    )  # fmt: skip
+        Service("rabbitmq", "messages", rabbitmq, broker, (conf,), loopback=True, stop_s=30),
+        Service("memcached", "cache", memcached, env, loopback=True),
+    )
 
 
 def _network(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:

@@ -11,7 +11,7 @@ from lab.sites import Site
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One daemon. `state`: up, starting (does not answer yet), failed (was started and ended), down (not started)."""
+    """One daemon: up, starting (does not answer yet), failed (was started and has ended) or down."""
 
     site: str
     service: str

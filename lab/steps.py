@@ -37,7 +37,7 @@ def order(steps: Sequence[Step]) -> list[str]:
 
 
 def run_all(steps: Sequence[Step], report: Callable[[str], None], workers: int = 12) -> Mapping[str, float]:
-    """Runs all steps and returns how long each took; after a failure nothing new starts and that one is raised.
+    """Runs all steps, returns how long each took; after a failure nothing new starts and it is raised.
 
     There are more workers than cores because most steps wait for a daemon most of the time.
     """

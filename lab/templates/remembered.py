@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Nova's fake driver with a memory: the node keeps its identity and its guests over a restart of nova-compute.
+"""Nova's fake driver with a memory: the node keeps its identity and guests over a restart.
 
 Installed into nova.virt of the lab's environment, since Nova loads drivers from there only.
 """

@@ -213,7 +213,8 @@ def test_the_plain_client_works(clouds_yaml: Path, tag: str) -> None:
     assert tag in {row["Name"] for row in client("server", "list")}
     subprocess.run(
         [str(Path(sys.executable).parent / "openstack"), "server", "delete", "--wait", server["id"]],
-        env={"PATH": os.environ["PATH"], "OS_CLIENT_CONFIG_FILE": str(clouds_yaml), "OS_CLOUD": CITY}, check=True,
+        env={"PATH": os.environ["PATH"], "OS_CLIENT_CONFIG_FILE": str(clouds_yaml), "OS_CLOUD": CITY},
+        check=True,
     )  # fmt: skip
     with contextlib.closing(_connect(clouds_yaml, CITY)) as cloud:
         _delete_volume(cloud, cloud.block_storage.get_volume(volume["id"]))
