@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cloudctl import __version__
 from cloudctl.cli.exits import Complaint
@@ -24,6 +25,7 @@ import httpx  # noqa: E402
 log = logging.getLogger(__name__)
 
 API = "/api/v1"
+_KNOW_NAMES = frozenset({"/departments", "/systems", "/resources"})  # the server finds these by name itself
 TIMEOUT_S = 60.0
 MAX_PAGE = 500
 Json = dict[str, Any]
@@ -119,11 +121,13 @@ class Client:
         if wanted is None:
             return None
         try:
+            if path in _KNOW_NAMES:
+                return str(self.get(f"{path}/{quote(wanted, safe='')}")["id"])
             return str(self.find(path, wanted)["id"])
         except Complaint as complaint:
-            if complaint.code == "conflict":
-                raise
-            return wanted
+            if complaint.code in ("not_found", "not_allowed"):
+                return wanted
+            raise
 
     def call(
         self,

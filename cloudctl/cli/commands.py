@@ -89,10 +89,16 @@ class Showing(Verb, ShowOne):
         """The object to show."""
         raise NotImplementedError
 
+    def for_people(self, row: "Json") -> "Json":
+        """The object as a table shows it."""
+        return row
+
     def take_action(self, parsed_args: Args) -> tuple[Sequence[str], Iterable[Any]]:
         row = self.one(parsed_args)
-        names = names_for(parsed_args, self.columns or tuple(row), [row])
         kind = parsed_args.formatter
+        if kind == "table" and not parsed_args.columns:
+            row = self.for_people(row)
+        names = names_for(parsed_args, self.columns or tuple(row), [row])
         return names, [cell(row.get(name), kind) for name in names]
 
     def run(self, parsed_args: Args) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from cloudctl.cli.commands import Args, Listing, Showing
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 class List(Listing):
     """List the departments."""
 
-    columns = ("id", "name", "kind", "division")
+    columns = ("id", "name", "kind", "division_name", "served_by")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--division", metavar="CODE|NAME", help="only of this division")
@@ -28,4 +29,4 @@ class Show(Showing):
         parser.add_argument("department", metavar="DEPARTMENT", help="code or name")
 
     def one(self, args: Args) -> "Json":
-        return self.client.find("/departments", args.department)
+        return self.client.get(f"/departments/{quote(args.department, safe='')}")

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class List(Listing):
     """List operations, the newest first."""
 
-    columns = ("id", "kind", "subject_id", "site", "state", "step", "progress", "why", "created_at")
+    columns = ("id", "name", "site", "state", "step", "progress_done", "progress_total", "why", "created_at")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--state", metavar="STATE", help="queued, running, undoing, done, failed, abandoned"
+            "--state", metavar="STATE", help="open, or queued, running, undoing, done, failed, abandoned"
         )
         parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows")
 

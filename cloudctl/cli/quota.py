@@ -48,7 +48,7 @@ class Show(Listing):
     columns = ("scope", "site", "kind", "limit", "held", "used", "free", "over")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("scope", metavar="SCOPE", nargs="?", help=_SCOPE_HELP)
+        parser.add_argument("--scope", metavar="SCOPE", help=_SCOPE_HELP)
         parser.add_argument("--site", metavar="SITE", help="only at this cloud")
         parser.add_argument("--kind", choices=KINDS)
 
@@ -87,18 +87,20 @@ class Set(Showing):
 class Explain(Listing):
     """Show every level that limits a project or department at a cloud, the tightest marked."""
 
-    columns = ("scope", "site", "kind", "limit", "guarantee", "held", "used", "free", "tightest")
+    columns = ("kind", "scope", "site", "limit", "guarantee", "free", "tightest")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         group = parser.add_mutually_exclusive_group(required=True)
         group.add_argument("--project", metavar="PROJECT")
         group.add_argument("--department", metavar="CODE|NAME")
+        group.add_argument("--division", metavar="CODE|NAME")
         parser.add_argument("--site", metavar="SITE")
 
     def rows(self, args: Args) -> "list[Json]":
         query = {
             "project": self.client.id_of("/projects", args.project),
             "department": self.client.id_of("/departments", args.department),
+            "division": self.client.id_of("/divisions", args.division),
             "site": self.client.id_of("/sites", args.site),
         }
         return items(self.client.get("/quota/explain", **query))

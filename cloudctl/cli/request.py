@@ -1,6 +1,7 @@
 """`cloudctl request`: follow requests and decide them."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, ClassVar
 
 from cloudctl.cli import following
@@ -8,6 +9,7 @@ from cloudctl.cli.break_glass import add_break_glass, break_glass
 from cloudctl.cli.commands import Args, Listing, Showing
 from cloudctl.cli.exits import Complaint
 from cloudctl.cli.request_create import Submitting, add_waiting
+from cloudctl.cli.request_words import for_people
 
 if TYPE_CHECKING:
     from cloudctl.cli.client import Json
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class List(Listing):
     """List requests, the newest first."""
 
-    columns = ("id", "name", "kind", "department", "system", "site", "state", "stage", "created_at")
+    columns = ("id", "name", "department_name", "system_name", "site", "state", "waits_for", "created_at")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--state", metavar="STATE", help="awaiting_approval, building, delivered, ...")
@@ -37,7 +39,16 @@ class List(Listing):
 class Inbox(Listing):
     """List the requests that wait for my decision."""
 
-    columns = ("id", "name", "kind", "department", "system", "site", "stage", "requested_by", "created_at")
+    columns = (
+        "id",
+        "name",
+        "department_name",
+        "system_name",
+        "site",
+        "waits_for",
+        "requested_by_name",
+        "created_at",
+    )
 
     def rows(self, args: Args) -> "list[Json]":
         return self.client.rows("/inbox")
@@ -52,6 +63,9 @@ class Show(Showing):
     def one(self, args: Args) -> "Json":
         return self.client.get(f"/requests/{args.request}")
 
+    def for_people(self, row: "Json") -> "Json":
+        return for_people(row)
+
 
 class Preview(Submitting):
     """Show the decision for a form in a file, as submitting it would decide; nothing is written."""
@@ -60,14 +74,14 @@ class Preview(Submitting):
         parser.add_argument("file", metavar="FILE", help="the form as YAML or JSON; - for stdin")
 
     def one(self, args: Args) -> "Json":
-        return self.client.post("/requests/preview", read_form(args.file, self.app.stdin))
+        return self.previewed(read_form(args.file))
 
 
-class Watch(Showing):
+class Watch(Show):
     """Follow a request until it has ended."""
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("request", metavar="N", type=int)
+        super().options(parser)
         parser.add_argument("--timeout", type=float, metavar="SECONDS", help="follow no longer than this")
 
     def one(self, args: Args) -> "Json":
@@ -115,11 +129,8 @@ class Reject(Deciding):
     needs_opinion = True
 
 
-class Withdraw(Showing):
+class Withdraw(Show):
     """Take one's own request back before it is approved."""
-
-    def options(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("request", metavar="N", type=int)
 
     def one(self, args: Args) -> "Json":
         return self.client.post(f"/requests/{args.request}/withdraw")
@@ -152,15 +163,13 @@ class Resubmit(Submitting):
         add_waiting(parser)
 
     def one(self, args: Args) -> "Json":
-        form = read_form(args.file, self.app.stdin)
+        form = read_form(args.file)
         answer = self.client.post(f"/requests/{args.request}/resubmit", {"form": form})
         return self.waited(args, {"id": args.request, **answer})
 
 
-def read_form(file: str, stdin: "argparse.FileType | object") -> "Json":
+def read_form(file: str) -> "Json":
     """A form from a file or stdin."""
-    import sys
-
     import yaml
 
     try:

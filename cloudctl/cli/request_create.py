@@ -5,14 +5,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudctl.cli import following
+from cloudctl.cli import exits, following
 from cloudctl.cli.commands import Args, Showing
 from cloudctl.cli.exits import Complaint
+from cloudctl.cli.request_words import for_people
 
 if TYPE_CHECKING:
     from cloudctl.cli.client import Client, Json
 
-PREVIEW_COLUMNS = ("verdict", "needed", "approvals", "reasons", "nearest")
 ENVIRONMENTS = ("prod", "test", "dev")
 
 
@@ -28,6 +28,9 @@ class Submitting(Showing):
     def form(self, args: Args) -> "Json":
         """The form as the API takes it."""
         raise NotImplementedError
+
+    def for_people(self, row: "Json") -> "Json":
+        return for_people(row)
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--reason", help="what it is for")
@@ -46,10 +49,17 @@ class Submitting(Showing):
         form["approval_number"] = args.approval_number
         form = {key: value for key, value in form.items() if value is not None}
         if args.dry_run:
-            return self.client.post("/requests/preview", form)
+            return self.previewed(form)
         key = args.idempotency_key or uuid.uuid4().hex
         made = self.client.post("/requests", form, {"Idempotency-Key": key})
         return self.waited(args, made)
+
+    def previewed(self, form: "Json") -> "Json":
+        """The decision; the exit code is that of submitting it."""
+        decision = self.client.post("/requests/preview", form)
+        if decision["verdict"] == "refused":
+            self.exit_code = exits.REFUSED
+        return decision
 
     def waited(self, args: Args, request: "Json") -> "Json":
         """The request as it is, or as it ended when asked to wait; the exit code goes with it."""

@@ -8,7 +8,12 @@ from cloudctl.cli.commands import Args, Listing, Showing
 from cloudctl.cli.request_create import Submitting
 
 if TYPE_CHECKING:
-    from cloudctl.cli.client import Json
+    from cloudctl.cli.client import Client, Json
+
+
+def resource(client: "Client", wanted: str) -> "Json":
+    """One resource by id, name, or id at its cloud."""
+    return client.get(f"/resources/{quote(wanted, safe='')}")
 
 
 class List(Listing):
@@ -21,6 +26,7 @@ class List(Listing):
         parser.add_argument("--request", metavar="N", type=int, help="only what this request made")
         parser.add_argument("--site", metavar="SITE", help="only at this cloud")
         parser.add_argument("--kind", choices=("server", "volume", "port"))
+        parser.add_argument("--released", action="store_true", help="also what has been released")
         parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows")
 
     def rows(self, args: Args) -> "list[Json]":
@@ -31,6 +37,7 @@ class List(Listing):
             request=args.request,
             site=self.client.id_of("/sites", args.site),
             kind=args.kind,
+            released=args.released or None,
         )
 
 
@@ -41,8 +48,7 @@ class Show(Showing):
         parser.add_argument("resource", metavar="RESOURCE", help="id or name")
 
     def one(self, args: Args) -> "Json":
-        wanted = self.client.id_of("/resources", args.resource) or ""
-        return self.client.get(f"/resources/{quote(wanted, safe='')}")
+        return resource(self.client, args.resource)
 
 
 class Release(Submitting):
@@ -54,11 +60,11 @@ class Release(Submitting):
         super().options(parser)
 
     def form(self, args: Args) -> "Json":
-        rows = [self.client.find("/resources", wanted) for wanted in args.resource]
+        rows = [resource(self.client, wanted) for wanted in args.resource]
         return {
             "kind": "release",
             "system": rows[0]["system"],
             "site": rows[0]["site"],
             "resources": [row["id"] for row in rows],
-            "with_volumes": args.with_volumes,
+            "with_volumes": args.with_volumes or None,
         }

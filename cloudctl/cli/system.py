@@ -2,6 +2,7 @@
 
 import argparse
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from cloudctl.cli.commands import Args, Listing, Showing
 
@@ -28,4 +29,4 @@ class Show(Showing):
         parser.add_argument("system", metavar="SYSTEM", help="code or name")
 
     def one(self, args: Args) -> "Json":
-        return self.client.find("/systems", args.system)
+        return self.client.get(f"/systems/{quote(args.system, safe='')}")

@@ -19,7 +19,7 @@ MAX_BYTES = 8 * 2**20
 class Plan(Listing):
     """Show what a topology file would change; exit code 2 when there is anything."""
 
-    columns = ("action", "kind", "id", "name", "changes")
+    columns = ("action", "kind", "id", "name", "differing")
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the topology as YAML")
@@ -29,6 +29,8 @@ class Plan(Listing):
         answer = self.planned(args.file)
         if args.out:
             Path(args.out).write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+        for limit in answer["plan"].get("over", ()):
+            self.say(f"note: set below what is taken already: {limit}")
         if answer["changes"]:
             self.exit_code = exits.HAS_CHANGES
         else:
