@@ -76,7 +76,7 @@ def room(levels: Iterable[Limited]) -> int | None:
     return least
 
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP]?)(i?)B?\s*", re.IGNORECASE)
 _EXPONENT = {"": 3, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 

@@ -7,11 +7,11 @@ in a circle, and the province, which everybody needs, is taken last.
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloudctl.actors import Scope
-from cloudctl.errors import Conflict, NotFound, OverQuota
+from cloudctl.errors import Conflict, NotFound
 from cloudctl.models import Department, Division, InformationSystem, Project, QuotaRow
 from cloudctl.queries import scopes
 from cloudctl.store import UnitOfWork
-from tenants.ledger_math import Chain, Change, Counter, Node, Nudge, Place, Shortage, places, simulate, wave
+from tenants.ledger_math import Chain, Change, Counter, Node, Nudge, Place, over_quota, places, simulate, wave
 
 RANKS = {"project": 0, "department": 1, "township": 2, "county": 3, "city": 4, "province": 5}
 _TRIES = 10
@@ -120,15 +120,6 @@ def _raise_if_short(
     _, short = simulate(counters, changes)
     if short:
         raise over_quota(short)
-
-
-def over_quota(short: Sequence[Shortage]) -> OverQuota:
-    """The refusal that names every level and kind that is short."""
-    return OverQuota(
-        "the quota leaves too little at {count} places",
-        faults=[shortage.as_fault() for shortage in short],
-        count=len(short),
-    )
 
 
 def _rows(uow: UnitOfWork, asked: Sequence[Place]) -> dict[tuple[str, str, str, str], QuotaRow]:

@@ -5,13 +5,13 @@ max(guarantee, load): growth inside a child's guarantee was counted when the gua
 """
 
 import heapq
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from cloudctl.amounts import Kind, Limited
-from cloudctl.errors import Fault
+from cloudctl.errors import Fault, OverQuota
 
 ANY_SITE = "*"
 
@@ -185,6 +185,19 @@ def simulate(
             nudge = run.send((now.load, now.guarantee))
     except StopIteration:
         return after, tuple(short)
+
+
+def over_quota(
+    short: Sequence[Shortage], hint: str | None = None, params: Mapping[str, object] | None = None
+) -> OverQuota:
+    """The refusal that names every level and kind that is short; `params` are those of the hint."""
+    return OverQuota(
+        "the quota leaves too little at {count} places",
+        faults=[shortage.as_fault() for shortage in short],
+        hint=hint,
+        cloud_request_id=None,
+        **{"count": len(short), **(params or {})},
+    )
 
 
 def recount(

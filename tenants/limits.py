@@ -12,8 +12,8 @@ from cloudctl.models import QuotaRow, Site
 from cloudctl.queries import quota
 from cloudctl.store import UnitOfWork
 from tenants import recount as counting
-from tenants.counters import ensure_rows, over_quota, read_counters, scope_chain
-from tenants.ledger_math import ANY_SITE, Chain, Counter, Place, Shortage, guarantee_faults
+from tenants.counters import ensure_rows, read_counters, scope_chain
+from tenants.ledger_math import ANY_SITE, Chain, Counter, Place, Shortage, guarantee_faults, over_quota
 
 MOST = 1_000_000_000  # two of them still fit a counter's column
 
