@@ -89,6 +89,7 @@ REQUEST: tuple[Transition[RequestState], ...] = (
     _r("building", "fail", "failed", "system"),
     _r("building", "cancel", "cancelling", "requester admin"),
     _r("cancelling", "undone", "cancelled", "system"),
+    _r("cancelling", "deliver", "delivered", "system"),  # finished before the wish to stop was seen
 )
 
 
