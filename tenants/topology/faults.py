@@ -41,9 +41,10 @@ class Finding:
 DID_YOU_MEAN = "did you mean '{meant}'?"
 
 
-def nearest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
-    found = get_close_matches(str(word)[:80], sorted(known), n=1, cutoff=0.6)
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant. Codes all look alike: one must be off by a digit at most."""
+    cutoff = 0.8 if word.isdigit() else 0.6
+    found = get_close_matches(word[:80], sorted(known), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 

@@ -18,7 +18,7 @@ def worded(errors: Sequence[Error]) -> list[Finding]:
     unknown = [one for one in errors if one["type"] == "extra_forbidden"]
     findings = [_unknown_key(one) for one in unknown]
     explained = {
-        (tuple(one["loc"][:-1]), nearest(one["loc"][-1], _keys_at(one["loc"][:-1]))) for one in unknown
+        (tuple(one["loc"][:-1]), nearest(str(one["loc"][-1]), _keys_at(one["loc"][:-1]))) for one in unknown
     }
     return findings + [
         _finding(one)

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cloudctl.errors import BadInput
 from tenants.topology import load
 from tenants.topology.faults import excerpt, show
 from tests.topology_files import PLAIN, edited, faults_of, lines_of
+
+CASES = yaml.safe_load((PLAIN.parent / "topology_faults.yaml").read_text(encoding="utf-8"))
 
 
 def test_a_topology_is_read_without_a_fault() -> None:
@@ -30,12 +33,18 @@ def test_all_faults_are_told_at_once_each_at_its_line_and_column() -> None:
         "lab.yaml:31:11: sites[city-1].role: 'citi' is none of: province, city (did you mean 'city'?)",
         "lab.yaml:46:45: divisions[450100].served_by[0]: there is no site 'city1' (did you mean 'city-1'?)",
         'lab.yaml:49:12: divisions[横州市].code: must be a text in quotes, not a number (write "450181")',
-        "lab.yaml:75:55: departments[nn-qingxiu-edu].divison: this key is not known here "
-        "(did you mean 'division'?)",
-        "lab.yaml:94:63: systems[nn-qingxiu-edu-enroll].department: there is no department "
-        "'nn-qingxiu-ed' (did you mean 'nn-qingxiu-edu'?)",
-        "lab.yaml:112:29: quotas[department:gx-finance].limits.vcpu: 'vcpu' is none of: instances, vcpus, "
-        "ram_mib, volumes, volume_gib, ports (did you mean 'vcpus'?)",
+        (
+            "lab.yaml:75:55: departments[nn-qingxiu-edu].divison: this key is not known here "
+            "(did you mean 'division'?)"
+        ),
+        (
+            "lab.yaml:94:63: systems[nn-qingxiu-edu-enroll].department: there is no department "
+            "'nn-qingxiu-ed' (did you mean 'nn-qingxiu-edu'?)"
+        ),
+        (
+            "lab.yaml:112:29: quotas[department:gx-finance].limits.vcpu: 'vcpu' is none of: instances, "
+            "vcpus, ram_mib, volumes, volume_gib, ports (did you mean 'vcpus'?)"
+        ),
     ]
 
 
@@ -75,8 +84,10 @@ def test_what_yaml_tools_read_differently_is_refused_with_what_to_write(
     written: str, meaning: str, way_out: str
 ) -> None:
     assert lines_of(edited(("title: 单位审批", f"title: {written}"))) == [
-        f"lab.yaml:127:31: approvals[department].title: {written} is read as {meaning} "
-        f"by many YAML tools ({way_out})"
+        (
+            f"lab.yaml:127:31: approvals[department].title: {written} is read as {meaning} "
+            f"by many YAML tools ({way_out})"
+        )
     ]
 
 
@@ -116,8 +127,10 @@ def test_windows_line_ends_change_nothing() -> None:
 def test_gbk_bytes_are_refused_with_the_way_out() -> None:
     source = "version: 1\nsites: # 云\n".encode("gbk")
     assert lines_of(source) == [
-        "lab.yaml:2:10: file: the bytes are GBK, and the file must be UTF-8 "
-        "(convert it: iconv -f GB18030 -t UTF-8 lab.yaml > new.yaml)"
+        (
+            "lab.yaml:2:10: file: the bytes are GBK, and the file must be UTF-8 "
+            "(convert it: iconv -f GB18030 -t UTF-8 lab.yaml > new.yaml)"
+        )
     ]
     assert "sites: # 云" in show(faults_of(source))
 
@@ -186,29 +199,9 @@ def test_tabs_are_named_on_every_line_they_indent() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("source", "fault"),
-    [
-        (b"", "lab.yaml:1:1: file: the file is empty (begin with: version: 1)"),
-        (b"# nothing\n\n", "lab.yaml:1:1: file: the file is empty (begin with: version: 1)"),
-        (b"---\n...\n", "lab.yaml:2:1: file: the file is empty (begin with: version: 1)"),
-        (b"- version: 1\n", "lab.yaml:1:1: file: the file must be a mapping (begin with: version: 1)"),
-        (b"version\n", "lab.yaml:1:1: file: the file must be a mapping (begin with: version: 1)"),
-        (b"version: 1\n---\nversion: 1\n", "lab.yaml:2:1: file: a second document begins here (one file, one document)"),
-        (b"a: [1, 2\nb: 3\n", "lab.yaml:2:2: file: is not YAML: expected ',' or ']', but got ':', in what began at line 1"),
-        (b"a: b: c\n", "lab.yaml:1:5: file: is not YAML: mapping values are not allowed here"),
-        (b"a: \x07\n", "lab.yaml:1:4: file: the character U+0007 cannot be in a text"),
-        (b'a: "\\ud800"\n', "lab.yaml:1:4: a: the character U+D800 cannot be in a text"),
-        (b'a: "x\\0"\n', "lab.yaml:1:4: a: the character U+0000 cannot be in a text"),
-        (b"[" * 60, "lab.yaml:1:21: " + "[0]" * 20 + ": is nested deeper than a topology ever is"),
-        (b"a: !!python/object:os.system x\n", "lab.yaml:1:4: a: the tag tag:yaml.org,2002:python/object:os.system is not used here (leave it out)"),
-        (b"%YAML 1.1\n---\na: 1\n", "lab.yaml:2:1: file: the file is read as YAML 1.2 (leave out the %YAML line)"),
-        (b"? [a, b]\n: c\n", "lab.yaml:1:3: file: a key must be a word"),
-        (b"450000: c\n", "lab.yaml:1:1: file: a key must be a word"),
-    ],
-)  # fmt: skip
-def test_a_file_that_is_no_topology_is_refused_at_its_place(source: bytes, fault: str) -> None:
-    assert fault in lines_of(source)
+@pytest.mark.parametrize("case", CASES["no_topologies"], ids=lambda case: str(case["file"])[:30])
+def test_a_file_that_is_no_topology_is_refused_at_its_place(case: dict[str, str]) -> None:
+    assert case["fault"] in lines_of(case["file"].encode())
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -226,35 +219,18 @@ def test_a_forgotten_section_is_refused_and_not_taken_for_nothing() -> None:
     assert lines_of(without.encode()) == ["lab.yaml:10:1: file: the key 'approvals' is missing"]
 
 
-@pytest.mark.parametrize(
-    ("edit", "fault"),
-    [
-        (("title: 单位审批", "title: ~"), "lab.yaml:127:31: approvals[department].title: has no value"),
-        (("vcpus: 40,", 'vcpus: "40",'), "lab.yaml:112:36: quotas[department:gx-finance].limits.vcpus: must be a whole number"),
-        (("vcpus: 40,", "vcpus: 4.5,"), "lab.yaml:112:36: quotas[department:gx-finance].limits.vcpus: must be a whole number"),
-        (("vcpus: 40,", "vcpus: -1,"), "lab.yaml:112:36: quotas[department:gx-finance].limits.vcpus: -1 is too small: at least 0"),
-        (("vcpus: 40,", "vcpus: 99999999999999999999999999999999999,"), "lab.yaml:112:36: quotas[department:gx-finance].limits.vcpus: must be a whole number"),
-        (("vcpus: 40,", "vcpus: 1000000001,"), "lab.yaml:112:36: quotas[department:gx-finance].limits.vcpus: 1000000001 is too big: at most 1000000000"),
-        (("key_data: true\n", 'key_data: "true"\n'), "lab.yaml:89:15: systems[gx-finance-budget].key_data: must be true or false"),
-        (("served_by: [province]", "served_by: province"), "lab.yaml:45:48: divisions[450000].served_by: must be a list"),
-        (("code: gx-finance, ", "code: GX Finance, "), "lab.yaml:71:12: departments[GX Finance].code: 'GX Finance' is no name: up to 63 of a-z 0-9 . _ -, the first a letter or digit"),
-        (('code: "450181"', 'code: "45018"'), "lab.yaml:49:12: divisions[45018].code: '45018' is no GB/T 2260 code: six digits, nine for a township"),
-        (('code: "450181"', 'code: "４５０１８１"'), "lab.yaml:49:12: divisions[４５０１８１].code: '４５０１８１' is no GB/T 2260 code: six digits, nine for a township"),
-        (("title: 单位审批", 'title: "a\\nb"'), "lab.yaml:127:31: approvals[department].title: must be one line, without spaces around it"),
-        (("title: 单位审批, ", ""), "lab.yaml:127:5: approvals[department]: the key 'title' is missing"),
-        (("role: cloud_admin", "role: cloudadmin"), "lab.yaml:128:38: approvals[cloud].role: 'cloudadmin' is none of: department_approver, division_reviewer, cloud_admin, province_admin (did you mean 'cloud_admin'?)"),
-        (("zones: [internet]", "zones: [internt]"), "lab.yaml:134:18: approvals[province].when[0].zones[0]: 'internt' is none of: public, dedicated, internet (did you mean 'internet'?)"),
-    ],
-)  # fmt: skip
-def test_a_wrong_value_is_refused_in_words(edit: tuple[str, str], fault: str) -> None:
-    assert fault in lines_of(edited(edit))
+@pytest.mark.parametrize("case", CASES["wrong_values"], ids=lambda case: str(case["new"])[:30])
+def test_a_wrong_value_is_refused_in_words(case: dict[str, str]) -> None:
+    assert case["fault"] in lines_of(edited((case["old"], case["new"])))
 
 
 def test_a_condition_standing_alone_has_its_faults_at_its_line() -> None:
     source = edited(("when: {department_levels: [county, township]}", "when: {department_levels: [count]}"))
     assert lines_of(source) == [
-        "lab.yaml:126:33: approvals[county-review].when[0].department_levels[0]: 'count' is none of: "
-        "province, city, county, township (did you mean 'county'?)"
+        (
+            "lab.yaml:126:33: approvals[county-review].when[0].department_levels[0]: 'count' is none of: "
+            "province, city, county, township (did you mean 'county'?)"
+        )
     ]
 
 
