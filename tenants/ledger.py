@@ -14,7 +14,7 @@ from tenants.limits import LimitChange, drift, explain, repair, set_limit, set_l
 from tenants.recount import recount
 
 __all__ = [
-    "LimitChange", "change_holds", "count_used", "drift", "end_holds", "ensure_rows", "explain", "hold",
+    "LimitChange", "change_holds", "count", "count_used", "drift", "end_holds", "ensure_rows", "explain", "hold",
     "recount", "repair", "set_limit", "set_limits", "settle_project",
 ]  # fmt: skip
 
@@ -87,6 +87,18 @@ def count_used(uow: UnitOfWork, project_id: str) -> None:
     For what was adopted, released or changed outside: it may make levels `over`.
     """
     move(uow, _used_changes(uow, project_id), is_grant=False)
+
+
+def count(uow: UnitOfWork, project: Project, _more: Amounts) -> None:
+    """What adopting and syncing call for each project whose resources have changed; see `count_used`.
+
+    May be called for many projects in one transaction: the first call locks the whole ledger.
+    """
+    if not uow.pending.setdefault("ledger", []):
+        quota.lock_counters(uow)
+        uow.pending["ledger"].append("locked")
+    uow.flush()
+    count_used(uow, project.id)
 
 
 def _end(uow: UnitOfWork, clock: Clock, request_id: int, to: HoldState) -> list[Change]:
