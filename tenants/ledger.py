@@ -14,8 +14,8 @@ from tenants.limits import LimitChange, drift, explain, repair, set_limit, set_l
 from tenants.recount import recount
 
 __all__ = [
-    "LimitChange", "change_holds", "count", "count_used", "drift", "end_holds", "ensure_rows", "explain", "hold",
-    "recount", "repair", "set_limit", "set_limits", "settle_project",
+    "LimitChange", "change_holds", "count", "count_used", "drift", "end_holds", "ensure_rows", "explain",
+    "hold", "recount", "repair", "set_limit", "set_limits", "settle_project",
 ]  # fmt: skip
 
 
