@@ -87,34 +87,60 @@ def lab_up() -> None:
     run("cloudctl", "lab", "status", "-c", "site", "-c", "service", "-c", "state", "-c", "memory_mib")
 
 
-def installed() -> subprocess.Popen[bytes] | None:
-    """Set the installation up and start its server, unless somebody has."""
+class Server:
+    """`cloudctl serve` in the background, unless somebody serves already; ended when the story ends."""
+
+    def __init__(self) -> None:
+        self._log = HOME / "story" / "serve.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if answering():
+            return
+        say("$ cloudctl serve &", "33")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [BIN / "cloudctl", "serve"], env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while not answering():
+            if time.monotonic() > until or self._process.poll() is not None:
+                raise StoryError(f"cloudctl serve does not answer:\n{self._log.read_text()}")
+            time.sleep(0.3)
+
+    def wait(self) -> None:
+        if self._process:
+            self._process.wait()
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait(timeout=30)
+
+
+def installed(server: Server) -> None:
+    """Set the installation up and start its server."""
     chapter(2, "An installation, its server and its people", "安装、服务与用户")
-    shown = run(
-        "cloudctl", "init", "--admin", "admin1=系统管理员甲", "--admin", "admin2=系统管理员乙", "-f", "json"
-    )
+    administrators = ("--admin", "admin1=系统管理员甲", "--admin", "admin2=系统管理员乙")
+    shown = run("cloudctl", "init", *administrators, "-f", "json", show=False)
+    run("cloudctl", "init", *administrators)
     link = HOME / "clouds.yaml"
     if not link.exists():
         link.symlink_to(HOME / "lab" / "clouds.yaml")
-    server = None
-    if not answering():
-        log = (HOME / "story" / "serve.log").open("ab")
-        server = subprocess.Popen(
-            [BIN / "cloudctl", "serve"], env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
-            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        wait_until(answering, "cloudctl serve answers")
+    server.start()
     for administrator in json.loads(shown)["administrators"]:
         sign_in(administrator["id"], administrator["password"])
-    return server
 
 
 def people() -> None:
     hire("wang")
     chapter(3, "The 1+N as one file", "一份文件描述“1+N”")
-    run("cloudctl", "topology", "plan", "examples/lab.yaml", user="wang", expect=2 if is_new("alice") else 0)
-    run("cloudctl", "topology", "apply", "examples/lab.yaml", "--yes", user="wang", show=is_new("alice"))
-    run("cloudctl", "topology", "plan", "examples/lab.yaml", user="wang")
+    plan = ("cloudctl", "topology", "plan", "examples/lab.yaml")
+    columns = ("-c", "action", "-c", "kind", "-c", "id", "-c", "name")
+    run(*plan, *columns, user="wang", expect=2 if is_new("alice") else 0)
+    run("cloudctl", "topology", "apply", "examples/lab.yaml", "--yes", "-f", "value", "-c", "id", user="wang")
+    run(*plan, user="wang")
     for site in ("province", "city-1"):
         run("cloudctl", "site", "check", site, user="wang", show=False)
     run("cloudctl", "site", "list", user="wang")
@@ -186,21 +212,13 @@ def answering() -> bool:
     return "not_signed_in" in done.stderr
 
 
-def wait_until(holds: object, what: str, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        if time.monotonic() > until:
-            raise StoryError(f"waited {seconds:.0f} s in vain until {what}")
-        time.sleep(0.3)
-
-
 def is_new(user: str) -> bool:
     return not token_file(user).exists()
 
 
 def sign_in(user: str, first_password: str) -> None:
     """Change the first password for one of one's own, and keep a token."""
-    password = f"{user}-{os.urandom(6).hex()}-Aa1"
+    password = f"Story-{os.urandom(6).hex()}-1"
     keep = HOME / "story" / f"{user}.password"
     keep.touch(mode=0o600)
     keep.write_text(password + "\n")
@@ -272,10 +290,10 @@ def main() -> int:
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(HOME / "lab" / "clouds.yaml")
     os.chdir(ROOT)
     began = time.monotonic()
-    server = None
+    server = Server()
     try:
         lab_up()
-        server = installed()
+        installed(server)
         people()
         finance()
         record()
@@ -286,17 +304,14 @@ def main() -> int:
             password = (HOME / "story" / "alice.password").read_text().strip()
             say(f"The portal: {portal()}   user: alice   password: {password}")
             say("Ctrl-C ends the server; the lab stays up until `cloudctl lab down`.")
-            if server:
-                server.wait()
+            server.wait()
     except StoryError as error:
         say(f"The story broke off: {error}", "1;31")
         return 1
     except KeyboardInterrupt:
         return 0
     finally:
-        if server and server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
+        server.stop()
     return 0
 
 
