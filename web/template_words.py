@@ -1,30 +1,51 @@
 """What templates can call: translation, office words, times, amounts, and who is signed in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Flask, request, url_for
 from markupsafe import Markup
 
+from cloudctl.actors import Role
 from cloudctl.queries.notices import count_unread
-from web import wording
+from web import titles, wording
 from web.auth import CSRF_FIELD
 from web.visitor import core, language, request_id, translate, visit, words
 
+DECIDES = "decides"
+_DECIDING = (Role.DEPARTMENT_APPROVER, Role.DIVISION_REVIEWER, Role.CLOUD_ADMIN, Role.PROVINCE_ADMIN)
 # endpoint, text, the endpoints it stands for, right
-MENU = (("audit_pages.list_events", "Audit", "audit_pages.", "audit.see"),)
+MENU = (
+    ("request_list.inbox", "To decide", "request_list.inbox", DECIDES),
+    ("request_list.show", "Requests", "request", "request.see"),
+    ("resource_pages.show", "Resources", "resource_pages.", "resource.see"),
+    ("quota_pages.show", "Quota", "quota_pages.", "quota.see"),
+    ("audit_pages.list_events", "Audit", "audit_pages.", "audit.see"),
+)
 # What a page says after an act sent the browser there: `?done=` names a line, never carries one.
 DONE: Mapping[str, str] = {
+    "submitted": "The request was submitted. You will get a notice when something happens.",
+    "approved": "You have approved the request.",
+    "returned": "You have returned the request.",
+    "rejected": "You have rejected the request.",
+    "withdrawn": "The request was withdrawn.",
+    "cancelled": "The request is cancelled; what was made for it is removed.",
     "password_changed": "The password was changed.",
     "token_revoked": "The token was revoked.",
 }
-_SUBJECTS: Mapping[str, tuple[str, str]] = {}
+_SUBJECTS: Mapping[str, tuple[str, str]] = {"service_request": ("request_page.show", "request_id")}
 
 
 def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(moment=wording.moment, amounts=wording.amounts, plain_json=_plain_json)
+    app.jinja_env.filters.update(
+        addresses=wording.addresses,
+        request_title=wording.request_title,
+        pairs=_pairs,
+        flavors=wording.flavors,
+    )
     app.jinja_env.globals.update(
         _=_say,
         word=_word,
@@ -33,6 +54,9 @@ def register(app: Flask) -> None:
         may=_may,
         place_name=_place_name,
         subject_link=subject_link,
+        site_title=titles.site,
+        scope_title=titles.scope,
+        catalogue_title=titles.catalogue,
         request_id=request_id,
     )
     app.context_processor(_of_this_request)
@@ -57,6 +81,7 @@ def _of_this_request() -> dict[str, object]:
         "language": language(),
         "actor": here.actor if here is not None else None,
         "unread": unread,
+        "decides": _may(DECIDES),
         "done": translate()(DONE[done]) if done in DONE else None,
         "here": request.endpoint or "",
         "menu": MENU,
@@ -88,7 +113,16 @@ def _csrf_field() -> Markup:
 def _may(right: str) -> bool:
     """Whether the person holds the right anywhere: for what the menu shows, never for what is allowed."""
     here = visit()
-    return here is not None and bool(here.actor.scopes(right))
+    if here is None:
+        return False
+    if right == DECIDES:
+        return any(grant.role in _DECIDING for grant in here.actor.grants)
+    return bool(here.actor.scopes(right))
+
+
+def _pairs(rows: Iterable[Mapping[str, Any]], value: str, shown: str) -> list[tuple[Any, Any]]:
+    """The options of a list: what is sent, and what is read."""
+    return [(row[value], row[shown]) for row in rows]
 
 
 def _plain_json(value: object) -> str:

@@ -1,6 +1,7 @@
 """Words for pages: times, amounts and notices as offices write them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -44,13 +45,50 @@ def amounts(by_kind: Mapping[str, int] | None) -> str:
     return (", " if language() == "en" else "，").join(parts) or "—"
 
 
+def addresses(by_family: Mapping[str, Any] | None) -> str:
+    """All addresses in one line."""
+    found = [
+        one for each in (by_family or {}).values() for one in (each if isinstance(each, list) else [each])
+    ]
+    return ", ".join(str(one) for one in found) or "—"
+
+
+def request_title(row: Mapping[str, Any]) -> str:
+    """A request in a few words, kind first."""
+    return spoken_title(str(row["name"]))
+
+
+def spoken_title(title: str) -> str:
+    """`3 x gov.medium` as an office would say it."""
+    to = translate()
+    if found := re.fullmatch(r"(\d+) x volume, (\d+) GiB", title):
+        return to("{count} volumes, {size} GiB").format(count=found[1], size=found[2])
+    if found := re.fullmatch(r"(\d+) x (.+)", title):
+        return to("{count} virtual machines {flavor}").format(count=found[1], flavor=found[2])
+    if found := re.fullmatch(r"release (\d+)", title):
+        return to("release of {count} resources").format(count=found[1])
+    return to("new project") if title == "project" else title
+
+
+def flavors(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The sizes on offer, as the options of a list."""
+    return [
+        (row["id"], f"{row['name']}（{amount('vcpus', row['vcpus'])} {amount('ram_mib', row['ram_mib'])}）")
+        for row in rows
+    ]
+
+
 def notice_text(row: Mapping[str, Any]) -> str:
     """A notice in the reader's words; a parameter that went missing never breaks the page."""
     template = translate()(str(row["template"]))
     try:
-        return template.format(**row["params"])
+        return template.format(**_spoken(row["params"]))
     except (KeyError, IndexError, ValueError):
         return template
+
+
+def _spoken(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {**params, "title": spoken_title(str(params["title"]))} if "title" in params else dict(params)
 
 
 def _plain(number: float) -> str:

@@ -61,6 +61,16 @@ def names_of(uow: UnitOfWork, user_ids: set[str]) -> dict[str, str]:
     return {user.id: user.name for user in uow.all(User, User.id.in_(user_ids))} if user_ids else {}
 
 
+def units_of(uow: UnitOfWork, user_ids: set[str]) -> dict[str, str]:
+    """The names of the departments people belong to, by person; who has none is left out."""
+    people = uow.all(User, User.id.in_(user_ids), User.department_id.is_not(None))
+    names = {
+        row.id: row.name
+        for row in uow.all(Department, Department.id.in_({one.department_id for one in people}))
+    }
+    return {one.id: names[one.department_id] for one in people if one.department_id in names}
+
+
 def _user(user: User, now: datetime) -> dict[str, Any]:
     return {
         "id": user.id,

@@ -5,8 +5,10 @@ from web.api.health import blueprint as health
 from web.api.notices import blueprint as notices
 from web.api.people import blueprint as people
 from web.api.quota import blueprint as quota
+from web.api.requests import blueprint as requests
+from web.api.resources import blueprint as resources
 from web.api.sign_in import blueprint as sign_in
 from web.api.tokens import blueprint as tokens
 from web.api.topology import blueprint as topology
 
-BLUEPRINTS = (people, sign_in, tokens, topology, quota, notices, audit, health)
+BLUEPRINTS = (people, sign_in, tokens, topology, requests, resources, quota, notices, audit, health)

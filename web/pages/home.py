@@ -4,18 +4,32 @@ from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from cloudctl.queries import requests as request_reads
 from cloudctl.queries.notices import list_notices as read_notices
-from tenants import notices
+from tenants import approvals, notices
 from web.visitor import actor, core
 from web.wording import notice_text
 
 blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 _ON_A_PAGE = 50
+_NEWEST = 6
 
 
 @blueprint.get("/")
 def show() -> str:
-    return render_template("home.html", notices=_notices(6)[:5])
+    me = actor()
+    to_decide = approvals.inbox(core(), me)
+    with core().store.read() as uow:
+        mine = request_reads.rows(uow, me, mine=True, limit=_NEWEST)
+        states = request_reads.count_by_state(uow, me)
+    return render_template(
+        "home.html",
+        to_decide=to_decide,
+        mine=mine,
+        states=states,
+        returned=[one for one in mine if one["state"] == "returned"],
+        notices=_notices(_NEWEST),
+    )
 
 
 @blueprint.get("/notices")
