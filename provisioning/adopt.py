@@ -14,7 +14,7 @@ from cloudctl.clock import new_id
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, CloudForbidden, CloudNotFound, Conflict, Fault, NotFound, Refused
 from cloudctl.lifecycle import ResourceState as State
-from cloudctl.models import CatalogueItem, InformationSystem, Project, Resource, Site
+from cloudctl.models import InformationSystem, Project, Resource, Site
 from cloudctl.notices import tell
 from cloudctl.ports import Cloud, CloudProject, Clouds, Port, Server, Volume
 from cloudctl.queries import scopes
@@ -41,7 +41,7 @@ class Contents:
     quota: Amounts
 
 
-def adopt(
+def adopt(  # noqa: PLR0913, PLR0917  # what is bound to what, as the edges name it
     core: Core,
     clouds: Clouds,
     actor: Actor,
@@ -135,7 +135,8 @@ def _find(cloud: Cloud, wanted: str) -> CloudProject:
 
 def _must_stand_still(contents: Contents) -> None:
     """What is being made or deleted just now would be recorded wrongly."""
-    moving = [one.name or one.id for one in (*contents.servers, *contents.volumes) if one.status in _PASSAGE]
+    here: tuple[Server | Volume, ...] = (*contents.servers, *contents.volumes)
+    moving = [one.name or one.id for one in here if one.status in _PASSAGE]
     if moving:
         raise Conflict("{names} are being changed on the cloud just now; try again", names=", ".join(moving))
 
