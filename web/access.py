@@ -40,6 +40,13 @@ ACCESS: Mapping[str, str] = {
     "requests.withdraw": "request.create",
     "requests.cancel": "request.cancel",
     "requests.resubmit": "request.create",
+    # sites
+    "sites.list_sites": "site.see",
+    "sites.show_site": "site.see",
+    "sites.check_site": "site.sync",
+    "sites.sync_site": "site.sync",
+    "sites.connect_site": "site.connect",
+    "sites.adopt_project": "resource.adopt",
     # resources
     "resources.list_resources": "resource.see",
     "resources.show_resource": "resource.see",

@@ -9,7 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from cloudctl import __version__
 from cloudctl.core import Core
-from cloudctl.ports import Clouds
+from cloudctl.ports import ConnectableClouds
 from web import auth, errors, headers, openapi, template_words
 from web.api import BLUEPRINTS as API
 from web.pages import BLUEPRINTS as PAGES
@@ -38,7 +38,7 @@ class Application(APIFlask):
     json_provider_class = Json
 
 
-def create_app(core: Core, clouds: Clouds) -> APIFlask:
+def create_app(core: Core, clouds: ConnectableClouds) -> APIFlask:
     """The WSGI application of one installation. It decides nothing: every view asks one use case."""
     app = Application(
         "web", title="cloudctl", version=__version__, spec_path="/api/v1/openapi.json",

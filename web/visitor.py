@@ -7,7 +7,7 @@ from flask import current_app, g, request
 from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import NotSignedIn, Translate
-from cloudctl.ports import Clouds
+from cloudctl.ports import ConnectableClouds
 from cloudctl.texts import LANGUAGES, Words, office_words, translator
 from tenants.people import Visit
 
@@ -20,7 +20,7 @@ class Parts:
     """What the application was given."""
 
     core: Core
-    clouds: Clouds
+    clouds: ConnectableClouds
 
 
 def parts() -> Parts:

@@ -8,7 +8,8 @@ from web.api.quota import blueprint as quota
 from web.api.requests import blueprint as requests
 from web.api.resources import blueprint as resources
 from web.api.sign_in import blueprint as sign_in
+from web.api.sites import blueprint as sites
 from web.api.tokens import blueprint as tokens
 from web.api.topology import blueprint as topology
 
-BLUEPRINTS = (people, sign_in, tokens, topology, requests, resources, quota, notices, audit, health)
+BLUEPRINTS = (people, sign_in, tokens, topology, sites, requests, resources, quota, notices, audit, health)
