@@ -225,11 +225,13 @@ class FakeProject:
         state = self._state
         with state.call("delete_server", self._id, server_id):
             self._check_access()
-            if server_id in state.servers:
+            if server_id in state.servers and server_id not in state.going:
+                state.going.add(server_id)
                 state.begin(server_id, lambda: self._server_gone(server_id))
 
     def _server_gone(self, server_id: str) -> None:
         state = self._state
+        state.going.discard(server_id)
         for volume_id in state.servers.pop(server_id).volume_ids:
             if volume_id in state.volumes:
                 self._change_volume(volume_id, status="available", server_ids=())

@@ -115,6 +115,9 @@ class FakeState:
     keys: dict[str, str] = field(default_factory=dict)
     missing_rights: set[str] = field(default_factory=set)
 
+    going: set[str] = field(
+        default_factory=set
+    )  # servers that are being deleted; Nova's status does not tell
     passages: dict[str, Passage] = field(default_factory=dict)
     broken_servers: Counter[str] = field(default_factory=Counter)  # name -> how often it goes to ERROR
     failures: list[PlannedFailure] = field(default_factory=list)

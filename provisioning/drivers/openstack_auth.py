@@ -1,5 +1,6 @@
 """Signing in: an entry of clouds.yaml as a region, and tokens for a project out of cloudctl's own."""
 
+import warnings
 from pathlib import Path
 
 from keystoneauth1 import exceptions as ka
@@ -11,8 +12,12 @@ from keystoneauth1.session import Session
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.exceptions import ConfigException
+from openstack.warnings import RemovedInSDK60Warning
 
 from cloudctl.errors import Fault, Misconfigured
+
+# openstacksdk says at each region that its support for InfluxDB, unasked for here, will go.
+warnings.filterwarnings("ignore", category=RemovedInSDK60Warning)
 
 _RESERVED = {"", "envvars", "defaults"}
 
