@@ -28,6 +28,7 @@ Json = dict[str, Any]
 Rows = list[Json]
 R = TypeVar("R", bound=Row)
 PAGE = 100
+_ZONES = ("public", "dedicated", "internet")  # as people list them
 
 
 # -- sites
@@ -47,6 +48,7 @@ def show_site(uow: UnitOfWork, actor: Actor, key: str) -> Json:
         "site", key, [one for one in _by_key(uow, Site, Site.id, Site.title, key) if seen.site(one.id)]
     )
     zones = uow.all(SiteZone, SiteZone.site_id == site.id, SiteZone.retired_at.is_(None))
+    zones.sort(key=lambda zone: (_ZONES.index(zone.zone) if zone.zone in _ZONES else len(_ZONES), zone.zone))
     return {
         **_site(site),
         "zones": [
