@@ -101,7 +101,8 @@ class Undo:
 
     def _delete_groups(self, inside: CloudInProject) -> None:
         for group in inside.list_security_groups():
-            inside.delete_security_group(group.id)
+            if group.name != "default":  # Neutron's own; it goes with the project
+                inside.delete_security_group(group.id)
 
     def _unbind(self, run: Run, job: Job) -> None:
         with run.write() as (uow, _operation):

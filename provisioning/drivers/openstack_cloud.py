@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cloudctl.amounts import Amounts
 from cloudctl.config import Settings
-from cloudctl.errors import CloudForbidden, CloudNotFound, Misconfigured
+from cloudctl.errors import CloudForbidden, CloudNotFound, CloudRejected, Misconfigured
 from cloudctl.models import Site
 from cloudctl.ports import (
     Cloud,
@@ -93,6 +94,15 @@ class OpenStackCloud:
             self._call.delete("identity", f"/projects/{project_id}", f"delete project {project_id}")
         except CloudNotFound:
             return
+        self._delete_default_group(project_id)
+
+    def _delete_default_group(self, project_id: str) -> None:
+        """Neutron makes a group `default` for every project and forgets it there; only an admin can delete it."""
+        what = f"delete the default security group of project {project_id}"
+        mine = {"project_id": project_id, "name": "default"}
+        with suppress(CloudRejected):  # a group nobody can use is no reason to fail
+            for group in self._call.get("network", "/security-groups", what, mine)["security_groups"]:
+                self._call.delete("network", f"/security-groups/{group['id']}", what)
 
     def ensure_own_access(self, project_id: str) -> None:
         roles = self._facts.roles()
