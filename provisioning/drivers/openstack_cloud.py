@@ -97,7 +97,7 @@ class OpenStackCloud:
         self._delete_default_group(project_id)
 
     def _delete_default_group(self, project_id: str) -> None:
-        """Neutron makes a group `default` for every project and forgets it there; only an admin can delete it."""
+        """Neutron makes one for every project and leaves it behind; only an administrator can delete it."""
         what = f"delete the default security group of project {project_id}"
         mine = {"project_id": project_id, "name": "default"}
         with suppress(CloudRejected):  # a group nobody can use is no reason to fail
