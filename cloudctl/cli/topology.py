@@ -41,9 +41,14 @@ class Plan(Listing):
     def planned(self, file: str) -> "Json":
         """The server's plan for a file."""
         headers = {"Content-Type": "application/yaml"}
-        return self.client.call(
-            "POST", "/topology/plan", {"name": Path(file).name}, content_of(file), headers
-        )
+        content = content_of(file)
+        try:
+            return self.client.call("POST", "/topology/plan", {"name": Path(file).name}, content, headers)
+        except Complaint as complaint:
+            from tenants.topology.faults import beside_source
+
+            complaint.faults = tuple(beside_source(fault, content) for fault in complaint.faults)
+            raise
 
 
 class Apply(Plan):

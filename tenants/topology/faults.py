@@ -1,5 +1,6 @@
 """Faults of a file: their place, and the offending line with a caret under the spot."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from cloudctl.errors import Fault, Translate
 
 Path = tuple[str | int, ...]
 
+_PLACE = re.compile(r"[^\n]*?:(\d+):(\d+): ")
 _WIDTH = 100  # of the excerpt; a longer line is cut around the spot
 _NAMES = ("code", "scope", "name")
 
@@ -94,6 +96,22 @@ def _shown(fault: Fault, translate: Translate) -> str:
     if not isinstance(source, str) or not source.strip():
         return text
     return f"{text}\n{excerpt(source, int(str(line)), int(str(fault.params['column'])))}"
+
+
+def beside_source(text: str, content: bytes) -> str:
+    """A fault told as `name:line:column: words`, with its line out of the file it is about."""
+    found = _PLACE.match(text)
+    if found is None:
+        return text
+    try:
+        source = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        source = content.decode("gb18030", "replace")
+    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    line, column = int(found[1]), int(found[2])
+    if line > len(lines) or not lines[line - 1].strip():
+        return text
+    return f"{text}\n{excerpt(lines[line - 1], line, column)}"
 
 
 def excerpt(source: str, line: int, column: int) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from cloudctl.errors import BadInput
 from tenants.topology import load
-from tenants.topology.faults import excerpt, show
+from tenants.topology.faults import beside_source, excerpt, show
 from tests.topology_files import PLAIN, edited, faults_of, lines_of
 
 CASES = yaml.safe_load((PLAIN.parent / "topology_faults.yaml").read_text(encoding="utf-8"))
@@ -56,6 +56,16 @@ def test_the_offending_line_is_shown_with_a_caret_below_wide_characters_too() ->
         "       |                            ^",
     ]
     assert excerpt("名称: no", 3, 5).splitlines() == ["     3 | 名称: no", "       |       ^"]
+
+
+def test_a_fault_that_comes_back_from_the_server_is_shown_beside_the_file_here() -> None:
+    source = "version: 1\nsites: 云\n"
+    told = "lab.yaml:2:8: sites: must be a list"
+    shown = [told, "     2 | sites: 云", "       |        ^"]
+    assert beside_source(told, source.encode()).splitlines() == shown
+    assert beside_source(told, source.encode("gbk")).splitlines() == shown
+    assert beside_source("plan: is stale", source.encode()) == "plan: is stale"
+    assert beside_source("lab.yaml:9:1: x", source.encode()) == "lab.yaml:9:1: x"
 
 
 def test_a_caret_in_a_very_long_line_stands_in_an_excerpt_of_it() -> None:
