@@ -13,8 +13,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from cloudctl import errors
-from cloudctl.errors import BadInput, CloudctlError, Fault, Translate
+from cloudctl.errors import BadInput, CloudctlError, Fault
 from web.error_page import show_problem
+from web.saying import error_text, fault_hint, fault_message
 from web.visitor import is_api, request_id, translate
 
 log = structlog.get_logger("web")
@@ -54,17 +55,17 @@ def status_of(error: CloudctlError) -> HTTPStatus:
     return next(STATUS[family] for family in type(error).__mro__ if family in STATUS)
 
 
-def problem(error: CloudctlError, to: Translate) -> dict[str, Any]:
-    """The error as the members of an RFC 9457 problem, in the language of `to`."""
+def problem(error: CloudctlError) -> dict[str, Any]:
+    """The error as the members of an RFC 9457 problem, in the reader's language."""
     status = status_of(error)
     return {
         "type": f"urn:cloudctl:error:{error.code}",
-        "title": to(status.phrase),
+        "title": translate()(status.phrase),
         "status": int(status),
         "code": error.code,
-        "detail": error.text(to),
+        "detail": error_text(error),
         "retry": error.retry,
-        "faults": [_fault(fault, to) for fault in error.faults],
+        "faults": [_fault(fault) for fault in error.faults],
         "cloud_request_id": error.cloud_request_id,
         "request_id": request_id(),
     }
@@ -85,15 +86,15 @@ def show(error: CloudctlError) -> AnyResponse:
     """The error as this reader wants it: a problem for programs, a page for people."""
     if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("failed", request_id=request_id(), code=error.code, message=error.text())
-    return _answer(problem(error, translate()))
+    return _answer(problem(error))
 
 
-def _fault(fault: Fault, to: Translate) -> dict[str, Any]:
+def _fault(fault: Fault) -> dict[str, Any]:
     return {
         "place": fault.place,
         "code": fault.code,
-        "message": to(fault.template).format(**fault.params),
-        "hint": to(fault.hint).format(**fault.params) if fault.hint else None,
+        "message": fault_message(fault),
+        "hint": fault_hint(fault),
     }
 
 
@@ -120,9 +121,8 @@ def _show_http(error: HTTPException) -> AnyResponse:
     if code == HTTPStatus.BAD_REQUEST:
         return show(BadInput("the request cannot be read"))
     word, template = _PLAIN.get(code, ("refused", "the request was refused"))
-    to = translate()
-    plain = {"title": to(HTTPStatus(code).phrase), "status": code, "code": word}
-    answer = _answer({**problem(CloudctlError(template), to), **plain, "type": f"urn:cloudctl:error:{word}"})
+    plain = {"title": translate()(HTTPStatus(code).phrase), "status": code, "code": word}
+    answer = _answer({**problem(CloudctlError(template)), **plain, "type": f"urn:cloudctl:error:{word}"})
     for name, value in error.get_headers():
         if name == "Allow":
             answer.headers[name] = value
@@ -133,6 +133,4 @@ def _show_unexpected(error: Exception) -> AnyResponse:
     """A bug: all of it into the log, nothing of it to the reader but the request's id."""
     trace = "".join(traceback.format_exception(error))  # no local variables: they may hold a password
     log.error("unexpected", request_id=request_id(), trace=trace)
-    return _answer(
-        problem(CloudctlError("something went wrong here; please tell us the request id"), translate())
-    )
+    return _answer(problem(CloudctlError("something went wrong here; please tell us the request id")))

@@ -102,7 +102,10 @@ def _word(context: str, value: str | None) -> str:
 
 def _place_name(place: str) -> str:
     """The field of a form as people know it."""
-    return words()("field", place)
+    if ":" in place:
+        return titles.scope(place.partition("@")[0])
+    field, bracket, index = place.partition("[")
+    return words()("field", field) + bracket + index
 
 
 def _csrf_field() -> Markup:

@@ -1,4 +1,4 @@
-"""Words for pages: times, amounts and notices as offices write them."""
+"""Words for pages: times, amounts, addresses and requests as offices write them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -73,22 +73,9 @@ def spoken_title(title: str) -> str:
 def flavors(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The sizes on offer, as the options of a list."""
     return [
-        (row["id"], f"{row['name']}（{amount('vcpus', row['vcpus'])} {amount('ram_mib', row['ram_mib'])}）")
+        (row["id"], f"{row['id']}：{amount('vcpus', row['vcpus'])} {amount('ram_mib', row['ram_mib'])}")
         for row in rows
     ]
-
-
-def notice_text(row: Mapping[str, Any]) -> str:
-    """A notice in the reader's words; a parameter that went missing never breaks the page."""
-    template = translate()(str(row["template"]))
-    try:
-        return template.format(**_spoken(row["params"]))
-    except (KeyError, IndexError, ValueError):
-        return template
-
-
-def _spoken(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {**params, "title": spoken_title(str(params["title"]))} if "title" in params else dict(params)
 
 
 def _plain(number: float) -> str:

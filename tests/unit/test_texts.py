@@ -29,6 +29,7 @@ ERRORS = {
 }
 # The command line speaks English and shows what the server translated; start-up faults are for its operator.
 NOT_FOR_READERS = ("cloudctl/cli/", "cloudctl/config.py", "cloudctl/serving.py", "cloudctl/worker.py")
+NAMES = {"template", "hint", "words"}  # variables that hold one
 FIRST = ("translate", "to", "_say", "_")
 TABLES = ("DONE", "MENU", "_PLAIN", "TEXTS")
 
@@ -39,9 +40,13 @@ def templates_of_code(path: Path) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Call):
             for text in _said(node):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text
-        if isinstance(node, ast.Assign) and {_name(target) for target in node.targets} & {"template", "hint"}:
+        if isinstance(node, ast.Assign) and {_name(target) for target in node.targets} & NAMES:
             for text in _texts(node.value):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            for text in (text for part in node.value.elts for text in _texts(part)):
+                if "{" in text:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 
 def _said(call: ast.Call) -> Iterator[str]:
@@ -55,7 +60,7 @@ def _said(call: ast.Call) -> Iterator[str]:
         found += call.args[:1]
     if name in ("Fault", "Finding", "_fault", "fault"):
         found += [*call.args[2:3], *call.args[4:5]]
-    if name == "tell":
+    if name in ("tell", "tell_requester", "_end"):
         found += call.args[3:4]
     found += [word.value for word in call.keywords if word.arg in ("hint", "template") and name != "Notice"]
     for node in found:

@@ -8,7 +8,8 @@ from cloudctl.queries.audit import AuditFilter
 from cloudctl.queries.audit import list_events as read_events
 from tenants import auditing
 from web.api.shapes import Answer, Listing, PagedByNumber, listing
-from web.visitor import actor, core, translate
+from web.saying import fault_message
+from web.visitor import actor, core
 
 blueprint = APIBlueprint("audit", __name__, url_prefix="/api/v1", tag="Audit")
 
@@ -42,7 +43,7 @@ def verify() -> dict[str, Any]:
         "heads": verdict.heads,
         "unsigned_tail": verdict.unsigned_tail,
         "faults": [
-            {"place": fault.place, "code": fault.code, "message": fault.text(translate()), "hint": None}
+            {"place": fault.place, "code": fault.code, "message": fault_message(fault), "hint": None}
             for fault in verdict.faults
         ],
     }

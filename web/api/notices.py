@@ -7,8 +7,8 @@ from apiflask import APIBlueprint
 from cloudctl.queries.notices import list_notices as read_notices
 from tenants import notices
 from web.api.shapes import Done, Listing, PagedByNumber, listing
+from web.saying import notice_text
 from web.visitor import actor, core
-from web.wording import notice_text
 
 blueprint = APIBlueprint("notices", __name__, url_prefix="/api/v1", tag="Notices")
 

@@ -8,7 +8,7 @@ from cloudctl.errors import BadInput, CloudctlError, Fault
 from cloudctl.queries.people import list_tokens, who_am_i
 from tenants import people
 from web.errors import problem
-from web.visitor import actor, core, translate, visit
+from web.visitor import actor, core, visit
 
 blueprint = APIBlueprint("account", __name__, url_prefix="/account", enable_openapi=False)
 
@@ -64,11 +64,11 @@ def _account_page(error: CloudctlError | None = None, new_token: str | None = No
     now = core().clock.now()
     with core().store.read() as uow:
         me, tokens = who_am_i(uow, actor(), now), list_tokens(uow, actor(), now)
-    told = problem(error, translate()) if error is not None else None
+    told = problem(error) if error is not None else None
     return render_template("account.html", me=me, tokens=tokens, problem=told, new_token=new_token)
 
 
 def _password_page(error: CloudctlError | None = None) -> str:
     here = visit()
-    told = problem(error, translate()) if error is not None else None
+    told = problem(error) if error is not None else None
     return render_template("password.html", must=here is not None and here.must_change_password, problem=told)

@@ -12,6 +12,7 @@ from cloudctl.errors import BadInput, CloudctlError, NotFound
 from cloudctl.queries import requests as reads
 from cloudctl.queries import resources as resource_reads
 from cloudctl.queries import topology
+from cloudctl.queries.people import who_am_i
 from cloudctl.store import UnitOfWork
 from tenants import requests
 from web.errors import problem, status_of
@@ -25,8 +26,7 @@ Json = dict[str, Any]
 
 @blueprint.get("/new/<any(vm, volume, project, release):kind>")
 def form(kind: str) -> str:
-    given = {"payer": actor().department_id or "", "resources": request.args.getlist("resource")}
-    return _page(kind, given if kind == "release" else {"payer": given["payer"]}, new_id())
+    return _page(kind, _start(kind), new_id())
 
 
 @blueprint.post("/new/<any(vm, volume, project, release):kind>")
@@ -62,7 +62,7 @@ def _send(kind: str, returned: Json | None) -> Response | tuple[str, int]:
     except NotFound:
         raise
     except CloudctlError as error:
-        told = problem(error, translate())
+        told = problem(error)
         return _page(kind, values, key, returned, told, _decision_after(error, values)), int(status_of(error))
     return _page(kind, values, key, returned, decision=decision.as_json(translate())), 200
 
@@ -119,6 +119,15 @@ def _page(
         decision=decision,
         choices=choices,
     )
+
+
+def _start(kind: str) -> Json:
+    """What an empty form says already."""
+    if kind == "release":
+        return {"resources": request.args.getlist("resource")}
+    with core().store.read() as uow:
+        payer = who_am_i(uow, actor(), core().clock.now())["department_name"] or ""
+    return {"payer": payer, "count": 1, "volume_type": "standard"}
 
 
 def _choices(uow: UnitOfWork, kind: str) -> dict[str, list[Json]]:

@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 from cloudctl.queries import requests as request_reads
 from cloudctl.queries.notices import list_notices as read_notices
 from tenants import approvals, notices
+from web.saying import notice_text
 from web.visitor import actor, core
-from web.wording import notice_text
 
 blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 _ON_A_PAGE = 50

@@ -11,7 +11,7 @@ from cloudctl.queries import topology
 from cloudctl.store import UnitOfWork
 from tenants import ledger
 from web.errors import problem
-from web.visitor import actor, core, translate
+from web.visitor import actor, core
 
 blueprint = APIBlueprint("quota_pages", __name__, url_prefix="/quota", enable_openapi=False)
 Json = dict[str, Any]
@@ -33,7 +33,7 @@ def show() -> str:
         try:
             found = ledger.explain(core(), me, scope, site)
         except CloudctlError as error:
-            told = problem(error, translate())
+            told = problem(error)
     return render_template(
         "quota.html", scopes=scopes, scope=scope, sites=sites, site=site,
         levels=_levels(found) if found else [], kinds=found["kinds"] if found else [], problem=told,
@@ -60,8 +60,9 @@ def _levels(found: Json) -> list[Json]:
             place = (level["scope"], level["site"])
             row = levels.setdefault(place, {"scope": level["scope"], "site": level["site"], "kinds": {}})
             row["kinds"][kind["kind"]] = level
-    return [row for row in levels.values() if any(_says_something(one) for one in row["kinds"].values())]
+    limited = [row for row in levels.values() if any(_is_limited(one) for one in row["kinds"].values())]
+    return limited or list(levels.values())[:1]
 
 
-def _says_something(level: Json) -> bool:
-    return level["limit"] is not None or bool(level["load"])
+def _is_limited(level: Json) -> bool:
+    return level["limit"] is not None

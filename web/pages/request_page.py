@@ -17,7 +17,7 @@ from cloudctl.queries import requests as reads
 from cloudctl.store import UnitOfWork
 from tenants import approvals, requests
 from web.errors import problem, status_of
-from web.visitor import actor, core, translate
+from web.visitor import actor, core
 
 blueprint = APIBlueprint(
     "request_page", __name__, url_prefix="/requests/<int:request_id>", enable_openapi=False
@@ -87,11 +87,12 @@ def _page(request_id: int, error: CloudctlError | None = None, opinion: str = ""
         request=found,
         operation=operation,
         units=units,
+        stage_titles={stage["name"]: stage["title"] for stage in found["stages"]},
         is_moving=found["state"] in _MOVING,
         refresh_s=REFRESH_S,
         can_decide=can_decide,
         can=_moves(me, found),
-        problem=problem(error, translate()) if error is not None else None,
+        problem=problem(error) if error is not None else None,
         opinion=opinion,
     )
 
