@@ -7,7 +7,6 @@ A second run finds what the first made and changes nothing: each request carries
 import argparse
 import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -90,7 +89,8 @@ def lab_up() -> None:
 class Server:
     """`cloudctl serve` in the background, unless somebody serves already; ended when the story ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, listen: str) -> None:
+        self._listen = listen
         self._log = HOME / "story" / "serve.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,7 +100,7 @@ class Server:
         say("$ cloudctl serve &", "33")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [BIN / "cloudctl", "serve"], env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
+                [BIN / "cloudctl", "serve", "--listen", self._listen], env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + 60
@@ -142,7 +142,18 @@ def people() -> None:
     run("cloudctl", "topology", "apply", "examples/lab.yaml", "--yes", "-f", "value", "-c", "id", user="wang")
     run(*plan, user="wang")
     for site in ("province", "city-1"):
-        run("cloudctl", "site", "check", site, user="wang", show=False)
+        run(
+            "cloudctl",
+            "site",
+            "check",
+            site,
+            "--zero-default-quotas",
+            "-c",
+            "name",
+            "-c",
+            "state",
+            user="wang",
+        )
     run("cloudctl", "site", "list", user="wang")
     for user in PEOPLE:
         hire(user)
@@ -275,22 +286,17 @@ def approve(number: int, *decisions: tuple[str, str]) -> None:
         run("cloudctl", "request", "approve", str(number), "--opinion", opinion, user=user)
 
 
-def portal() -> str:
-    settings = (HOME / "cloudctl.yaml").read_text()
-    port = re.search(r"^listen_port: *(\d+)", settings, re.MULTILINE)
-    return f"http://127.0.0.1:{port[1] if port else 8080}/"
-
-
 def main() -> int:
     """Tell the story; with `--serve` keep the portal until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve", action="store_true", help="keep the portal running at the end")
+    parser.add_argument("--listen", default="127.0.0.1:8080", help="where the portal is")
     arguments = parser.parse_args()
     (HOME / "story").mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(HOME / "lab" / "clouds.yaml")
     os.chdir(ROOT)
     began = time.monotonic()
-    server = Server()
+    server = Server(arguments.listen)
     try:
         lab_up()
         installed(server)
@@ -302,7 +308,7 @@ def main() -> int:
         say(f"The story took {time.monotonic() - began:.0f} s, the lab included.", "1;32")
         if arguments.serve:
             password = (HOME / "story" / "alice.password").read_text().strip()
-            say(f"The portal: {portal()}   user: alice   password: {password}")
+            say(f"The portal: http://{arguments.listen}/   user: alice   password: {password}")
             say("Ctrl-C ends the server; the lab stays up until `cloudctl lab down`.")
             server.wait()
     except StoryError as error:
