@@ -100,7 +100,8 @@ class Server:
         say("$ cloudctl serve &", "33")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [BIN / "cloudctl", "serve", "--listen", self._listen], env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
+                [BIN / "cloudctl", "serve", "--listen", self._listen],
+                env={**os.environ, "CLOUDCTL_HOME": str(HOME)},
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + 60
