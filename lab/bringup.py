@@ -122,8 +122,10 @@ def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
         "control", partial(daemons.start_layer, "control"),
         "identity", "messages", "network", "storage", *(f"tables-{group.name}" for group in databases.GROUPS),
     )  # fmt: skip
+    # Started beside the conductor, nova-compute calls it too early, and then waits 10 s for the lost answer.
+    add("guests", partial(daemons.start_layer, "guests"), "control")
     add("resources", partial(resources.create, layout, plan, secret), "control")
-    add("ready", partial(readiness.wait_until_ready, layout, plan, secret), "resources", "objects")
+    add("ready", partial(readiness.wait_until_ready, layout, plan, secret), "resources", "guests", "objects")
     return steps
 
 

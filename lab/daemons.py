@@ -11,7 +11,7 @@ from lab.sites import Site
 _ANSWER_S = 120
 #: One that ran before and does not answer for so long hangs.
 _HANGS_S = 45
-_USERS = ("identity", "control")
+_USERS = ("identity", "control", "guests")
 
 
 class Daemons:

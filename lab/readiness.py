@@ -17,19 +17,29 @@ from lab.sites import Site
 
 _COMPUTE = ("nova-conductor", "nova-scheduler", "nova-compute")
 _VOLUME = ("cinder-scheduler", "cinder-volume", "cinder-backup")
-#: cinder-backup tells the schedulers of itself every 10 s; nothing shows whether they have heard.
-_BACKUP_KNOWN_S = 14
+#: cinder-backup tells the schedulers of itself when loaded and every 10 s; nothing shows whether they have
+#: heard.
+_BACKUP_KNOWN_S = 20
 
 
 def wait_until_ready(layout: Layout, plan: Site, secret: SiteCredentials, timeout_s: float = 180) -> None:
     """Returns when the site can take every kind of work; else raises a LabError with what is missing."""
     deadline = time.monotonic() + timeout_s
+    last: list[str] = []
     with connection(plan, secret) as cloud:
         while missing := _missing(cloud, _start_times(layout, plan)) or _deaf(layout, plan):
+            if missing != last:
+                _note(layout, plan, last := missing)
             _check_alive(layout, plan)
             if time.monotonic() > deadline:
                 raise LabError(f"not ready after {timeout_s:.0f} s: {'; '.join(missing)}")
             time.sleep(0.5)
+
+
+def _note(layout: Layout, plan: Site, missing: list[str]) -> None:
+    """Leaves a trace of what a slow start has waited for."""
+    with layout.site(plan).setup_log.open("a") as file:
+        file.write(f"{datetime.now():%H:%M:%S} waiting: {'; '.join(missing)}\n")
 
 
 def _check_alive(layout: Layout, plan: Site) -> None:

@@ -171,9 +171,9 @@ def _openstack(layout: Layout, site: SiteLayout, env: Mapping[str, str]) -> tupl
             name, layer, (str(programs / "uwsgi"), "--ini", str(ini)), own, (ini, site.etc / conf), stop_s=6
         )
 
-    def daemon(name: str, conf: str, program: str = "") -> Service:
+    def daemon(name: str, conf: str, program: str = "", layer: str = "control") -> Service:
         argv = (str(programs / (program or name)), "--config-file", str(site.etc / conf))
-        return Service(name, "control", argv, env, (site.etc / conf,), stop_s=12)
+        return Service(name, layer, argv, env, (site.etc / conf,), stop_s=12)
 
     return (
         api("keystone", "keystone.conf"),
@@ -184,7 +184,7 @@ def _openstack(layout: Layout, site: SiteLayout, env: Mapping[str, str]) -> tupl
         api("glance", "glance-api.conf"),
         api("cinder-api", "cinder.conf"),
         daemon("nova-scheduler", "nova.conf"),
-        daemon("nova-compute", "nova-compute.conf"),
+        daemon("nova-compute", "nova-compute.conf", layer="guests"),
         daemon("cinder-scheduler", "cinder.conf"),
         daemon("cinder-volume", "cinder.conf"),
         daemon("cinder-backup", "cinder.conf"),
