@@ -9,6 +9,7 @@ from cloudctl.ports import Inspection, Named, Right
 
 OBSERVE, MANAGED = "observe", "managed"
 OK, DEGRADED, UNREACHABLE = "ok", "degraded", "unreachable"
+_NO_API = "network:"  # Neutron's default quotas are lines of its configuration
 SKEW_LIMIT_S = 5.0  # a token is good for minutes, but log lines and audit events must be comparable
 
 
@@ -108,20 +109,27 @@ def _rights(mode: str, rights: Sequence[Right]) -> list[Fault]:
 def _default_quotas(inspection: Inspection) -> list[Fault]:
     """A project that somebody makes beside cloudctl must not have a quota of its own."""
     return [
-        Fault(
-            f"default quota {name}", "default_quota", "is {limit}, not 0: projects made outside could use it",
-            {"limit": "unlimited" if limit < 0 else limit, "word": name.partition(":")[2]},
-            _how_to_zero(name),
-        )
+        _default_quota(name, limit, "run: cloudctl site check SITE --zero-default-quotas")
         for name, limit in inspection.default_quotas.items()
-        if limit != 0
-    ]  # fmt: skip
+        if limit != 0 and not name.startswith(_NO_API)
+    ]
 
 
-def _how_to_zero(name: str) -> str:
-    if name.startswith("network:"):
-        return "set quota_{word} = 0 under [quotas] in neutron.conf: no API can"
-    return "run: cloudctl site check SITE --zero-default-quotas"
+def advice(wanted: Wanted, found: Found) -> list[Fault]:
+    """What would be better and cannot be set through an API; it makes no site worse."""
+    if wanted.mode == OBSERVE:
+        return []
+    return [
+        _default_quota(name, limit, "set quota_{word} = 0 under [quotas] in neutron.conf")
+        for name, limit in found.inspection.default_quotas.items()
+        if limit != 0 and name.startswith(_NO_API)
+    ]
+
+
+def _default_quota(name: str, limit: int, hint: str) -> Fault:
+    words = "is {limit}, not 0: projects made outside cloudctl could use it"
+    params = {"limit": "unlimited" if limit < 0 else limit, "word": name.partition(":")[2]}
+    return Fault(f"default quota {name}", "default_quota", words, params, hint)
 
 
 def _item(item: WantedItem, offers: Mapping[str, Sequence[Named]]) -> list[Fault]:

@@ -50,7 +50,7 @@ def connect(
         "name": entry,
         "cloud": entry,
         "mode": mode,
-        **_report(found, faults),
+        **_report(wanted, found, faults),
         "topology": _snippet(site_id or entry, entry, mode) if site_id is None else None,
     }
 
@@ -71,7 +71,7 @@ def check(core: Core, clouds: Clouds, actor: Actor, site_id: str, zero_default_q
     except CloudctlError as error:  # clouds.yaml itself
         found = Found(Inspection("", (), (ServiceState("identity", False, error.text()),), None, {}))
     faults = fitness.problems(wanted, found)
-    report = _report(found, faults)
+    report = _report(wanted, found, faults)
     with core.store.write() as uow:
         site = uow.for_update(Site, site_id)
         before, site.state, site.checked_at = site.state, report["state"], core.clock.now()
@@ -174,7 +174,7 @@ def _rights(cloud: Cloud) -> Sequence[Right]:
 # -- telling ----------------------------------------------------------------------------------------------
 
 
-def _report(found: Found, faults: Sequence[Fault]) -> Json:
+def _report(wanted: Wanted, found: Found, faults: Sequence[Fault]) -> Json:
     """What is shown and stored: plain data, the problems with template and parameters for translation."""
     inspection = found.inspection
     return {
@@ -191,14 +191,22 @@ def _report(found: Found, faults: Sequence[Fault]) -> Json:
              "detail": one.detail}
             for one in found.rights
         ],
-        "missing_rights": [one.name for one in found.rights if not one.is_held],
+        "missing_rights": [one.name for one in fitness.missing_rights(wanted.mode, found.rights)],
         "offers": {kind: sorted(one.name for one in rows) for kind, rows in found.offers.items()},
-        "problems": [
-            {"place": one.place, "code": one.code, "message": one.text(), "template": one.template,
-             "params": dict(one.params), "hint": one.hint}
-            for one in faults
-        ],
+        "problems": [_told(one) for one in faults],
+        "advice": [_told(one) for one in fitness.advice(wanted, found)],
     }  # fmt: skip
+
+
+def _told(fault: Fault) -> Json:
+    return {
+        "place": fault.place,
+        "code": fault.code,
+        "message": fault.text(),
+        "template": fault.template,
+        "params": dict(fault.params),
+        "hint": fault.hint,
+    }
 
 
 def _snippet(site_id: str, entry: str, mode: str) -> Json:
