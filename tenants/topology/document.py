@@ -40,6 +40,8 @@ class ZoneMap(Part):
 
 
 class SiteEntry(Part):
+    """One OpenStack cloud: whose it is, how its projects are laid out, its zones."""
+
     name: Name
     title: Title
     role: SiteRole
@@ -61,6 +63,8 @@ class DivisionEntry(Part):
 
 
 class Flavor(Part):
+    """A size of server; `site_names` says what sites call it that call it otherwise."""
+
     name: Name
     title: Title
     vcpus: Annotated[int, Field(ge=1, le=1024)]
@@ -69,6 +73,8 @@ class Flavor(Part):
 
 
 class Image(Part):
+    """A system to boot from, and who logs in to it."""
+
     name: Name
     title: Title
     login: Name
@@ -77,18 +83,24 @@ class Image(Part):
 
 
 class VolumeType(Part):
+    """A kind of volume."""
+
     name: Name
     title: Title
     site_names: dict[str, Title] = Field(default_factory=dict)
 
 
 class Catalogue(Part):
+    """What is on offer, under one name in the whole province."""
+
     flavors: list[Flavor]
     images: list[Image]
     volume_types: list[VolumeType]
 
 
 class DepartmentEntry(Part):
+    """An organisation that owns systems and asks for resources."""
+
     code: Name
     name: Title
     kind: DepartmentKind
@@ -96,6 +108,8 @@ class DepartmentEntry(Part):
 
 
 class SystemEntry(Part):
+    """A government information system."""
+
     code: Name
     name: Title
     department: str

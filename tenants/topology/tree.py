@@ -64,7 +64,7 @@ def grow(text: str) -> tuple[Node | None, list[Flaw]]:
     """The tree of the one document in `text`, and every flaw of its form; no tree when it cannot be one."""
     grower = _Grower()
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in _events(text):
             grower.take(event)
     except _Stop:
         return None, grower.flaws
@@ -72,15 +72,20 @@ def grow(text: str) -> tuple[Node | None, list[Flaw]]:
         return None, [*grower.flaws, _unreadable(text, error)]
     except MarkedYAMLError as error:
         return None, [*grower.flaws, *_unparsable(text, error)]
-    except (YAMLError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError) as error:
-        # the parser trips over some malformed texts instead of refusing them
-        return None, [
-            *grower.flaws,
-            Flaw(1, 1, Finding((), "bad_yaml", _NOT_YAML, {"why": str(error)[:200]})),
-        ]
+    except YAMLError as error:
+        why: dict[str, object] = {"why": str(error)[:200]}
+        return None, [*grower.flaws, Flaw(1, 1, Finding((), "bad_yaml", _NOT_YAML, why))]
     if grower.root is None:
         return None, [*grower.flaws, Flaw(1, 1, EMPTY)]
     return grower.root, grower.flaws
+
+
+def _events(text: str) -> Iterator[Any]:
+    """The parser's events. It trips over some malformed texts instead of refusing them."""
+    try:
+        yield from YAML(typ="safe", pure=True).parse(text)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise YAMLError(f"the parser gave up: {type(error).__name__}") from error
 
 
 class _Grower:
@@ -97,6 +102,7 @@ class _Grower:
         self._documents = 0
 
     def take(self, event: Any) -> None:
+        """The next event; _Stop when there is no use in another."""
         if isinstance(event, DocumentStartEvent):
             self._document(event)
         elif isinstance(event, NodeEvent):
