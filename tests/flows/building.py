@@ -1,20 +1,20 @@
 """What the tests of flows start from: an approved request with its holds, a cloud, an engine."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
-from cloudctl.models import Operation, Project, QuotaRow, Resource, ServiceRequest
+from cloudctl.models import Hold, Operation, Project, QuotaRow, Resource, ServiceRequest
 from cloudctl.operations import Engine, start
 from cloudctl.ports import TAG_RESOURCE
-from cloudctl.store import UnitOfWork
 from provisioning.build import Build
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
 from provisioning.lanes import Lanes
 from provisioning.release import Release
+from tenants import ledger, recount
+from tenants.settlement import settle
 from tests.builders import AN_SSH_KEY, a_province
 
 PROJECT = "p-budget"
@@ -28,14 +28,13 @@ class World:
     clock: FrozenClock
     cloud: FakeCloud
     lanes: Lanes = field(default_factory=Lanes)
-    on_end: Callable[[UnitOfWork, Operation], None] = lambda _uow, _row: None
 
     def engine(self, lanes: Lanes | None = None) -> Engine:
         """A worker of its own: nothing but the database is shared with the others."""
         clouds = FakeClouds({self.cloud.site: self.cloud})
         settings, shared = self.core.settings, lanes or self.lanes
         flows = {"build": Build(clouds, settings, shared), "release": Release(clouds, settings, shared)}
-        return Engine(self.core.store, self.clock, flows, settings.lease_s, self.on_end)
+        return Engine(self.core.store, self.clock, flows, settings.lease_s, settle(self.core))
 
     def work(self, operation_id: int, limit_s: float = 3600) -> Operation:
         """Run the operation to its end with one worker, waiting as long as it takes."""
@@ -79,7 +78,24 @@ class World:
         """Nothing is on the cloud but what was there before."""
         return not any(self.things().values()) and not self.cloud.state.projects
 
+    def request_state(self, request_id: int) -> str:
+        with self.core.store.read() as uow:
+            return uow.need(ServiceRequest, request_id).state
+
+    def used(self) -> Amounts:
+        """What the ledger counts as used by the project at its site."""
+        with self.core.store.read() as uow:
+            rows = uow.all(QuotaRow, QuotaRow.scope_id == PROJECT, QuotaRow.site == "province")
+            return Amounts({row.kind: row.used for row in rows})
+
     # -- asserting
+
+    def assert_settled(self) -> None:
+        """No hold is left, and every counter of the ledger is what holds and resources make it."""
+        with self.core.store.read() as uow:
+            assert recount.differences(uow) == []
+            assert uow.count(Hold, Hold.state == "held") == 0
+            assert uow.count(QuotaRow, QuotaRow.held > 0) == 0
 
     def assert_exactly(self, request_id: int, servers: int, volumes: int, ports: int) -> None:
         """Exactly the asked resources exist, each once, and rows and cloud agree."""
@@ -180,7 +196,8 @@ def a_request(
                 changed_at=now,
             )
         )
-        _hold(uow, needed(draft))
+        if needed(draft):
+            ledger.hold(uow, core.clock, request.id, uow.need(Project, PROJECT), needed(draft))
         operation = start(
             uow,
             core.clock,
@@ -198,19 +215,3 @@ def cancel(world: World, request_id: int, operation_id: int) -> None:
     with world.core.store.write() as uow:
         uow.need(ServiceRequest, request_id).state = "cancelling"
         uow.need(Operation, operation_id).cancel_asked_at = world.clock.now()
-
-
-def _hold(uow: UnitOfWork, amounts: Amounts) -> None:
-    columns = {"scope_kind": "project", "scope_id": PROJECT, "site": "province"}
-    uow.insert_missing(
-        QuotaRow,
-        [{**columns, "kind": kind.value, "held": 0, "used": 0, "load": 0, "guarantee": 0} for kind in Kind],
-    )
-    for kind in amounts:
-        uow.update(
-            QuotaRow,
-            QuotaRow.scope_kind == "project",
-            QuotaRow.scope_id == PROJECT,
-            QuotaRow.kind == kind.value,
-            held=QuotaRow.held + amounts[kind],
-        )

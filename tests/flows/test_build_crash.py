@@ -4,20 +4,26 @@ Each story is first told without a death, to count its points; then once for eac
 at the end is the same every time: exactly what was asked for, or nothing at all, and rows that agree.
 """
 
+import atexit
 import random
+import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import FrozenClock
+from cloudctl.core import Core
 from cloudctl.errors import CloudRejected
+from cloudctl.models import Site
 from provisioning.drivers.fake_cloud import FakeCloud
 from provisioning.lanes import Lanes
 from tests.conftest import make_core
-from tests.flows.building import World, a_request, a_vm_draft, a_world, cancel
+from tests.flows.building import World, a_request, a_vm_draft, a_world, cancel, needed
 from tests.flows.crashing import Executioner, Killed, MortalStore
 
 
@@ -36,6 +42,8 @@ def _build(world: World) -> int:
 
 
 def _built(world: World) -> None:
+    assert world.request_state(1) == "delivered"
+    assert world.used() == needed(a_vm_draft())
     assert world.operation(1).state == "done", world.operation(1).error_message
     world.assert_exactly(1, servers=2, volumes=6, ports=2)
     assert len(world.cloud.state.projects) == 1
@@ -51,7 +59,8 @@ def _fail(world: World) -> int:
 
 def _undone(world: World) -> None:
     operation = world.operation(1)
-    assert operation.state == "failed"
+    assert operation.state == world.request_state(1) == "failed"
+    assert world.used() == Amounts()
     assert (operation.error_code, operation.cloud_request_id) == ("cloud_rejected", "req-1")
     assert world.is_bare(), world.things()
     assert world.states(1) <= {"released"}
@@ -78,7 +87,8 @@ def _cancel(world: World) -> int:
 def _cancelled(world: World) -> None:
     operation = world.operation(1)
     assert operation.state == "failed"
-    assert operation.error_code == "cancelled"
+    assert operation.error_code == world.request_state(1) == "cancelled"
+    assert world.used() == Amounts()
     assert world.is_bare(), world.things()
     assert world.states(1) <= {"released"}
 
@@ -92,6 +102,7 @@ def _release(world: World) -> int:
 
 def _released(world: World) -> None:
     assert world.operation(2).state == "done"
+    assert world.used() == needed(a_vm_draft(1))
     assert {kind: len(names) for kind, names in world.things().items()} == {
         "server": 1,
         "volume": 3,
@@ -117,6 +128,7 @@ def _volume(world: World) -> int:
 def _volumes_attached(world: World) -> None:
     assert world.operation(2).state == "done"
     assert {row.state for row in world.resources(2)} == {"active"}
+    assert world.used() == needed(a_vm_draft(1, ())) + Amounts({Kind.VOLUMES: 2, Kind.VOLUME_GIB: 11})
     [server] = world.cloud.state.servers.values()
     assert len(server.volume_ids) == 3
     assert len(world.cloud.state.volumes) == 3
@@ -145,13 +157,22 @@ STORIES = {
 SAMPLE = 4  # of the points of a story in an ordinary run; the soak takes all
 
 
+@cache
+def _template() -> Path:
+    """A home with the province in it, made once and copied for each telling."""
+    home = Path(tempfile.mkdtemp(prefix="cloudctl-crash-")) / "home"
+    home.mkdir()
+    atexit.register(shutil.rmtree, home.parent, ignore_errors=True)
+    clock = FrozenClock()
+    a_world(make_core(home, clock=clock), clock).core.store.close()
+    return home
+
+
 def _world(home: Path, story: Story) -> World:
     clock = FrozenClock()
-    home.mkdir(exist_ok=True)
+    shutil.copytree(_template(), home)
     cloud = FakeCloud("province", clock, split_tagging=story.split_tagging)
-    world = a_world(make_core(home, clock=clock), clock, cloud)
-    from cloudctl.models import Site
-
+    world = World(make_core(home, clock=clock), clock, cloud)
     with world.core.store.write() as uow:
         uow.need(Site, "province").slots = story.slots
     return world
@@ -185,20 +206,17 @@ def _tell(home: Path, story: Story, at: int) -> Executioner:
         world.clock.advance(world.core.settings.lease_s + 1)
         world.work(operation_id)
     story.check(world)
+    world.assert_settled()
     world.core.store.close()
     return executioner
 
 
-def _with_store(world: World, store: MortalStore) -> object:
-    from dataclasses import replace
-
+def _with_store(world: World, store: MortalStore) -> Core:
     return replace(world.core, store=store)
 
 
 @cache
 def _points(name: str) -> int:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as directory:
         return len(_tell(Path(directory) / "home", STORIES[name], 0).points)
 
