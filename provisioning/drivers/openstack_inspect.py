@@ -60,17 +60,20 @@ def _look(call: Caller, name: str, path: str) -> tuple[ServiceState, float | Non
 
 
 def _ahead_of_date(date: str | None, began: float, ended: float) -> float | None:
-    """The same for the Date of an answer, if it has one: whole seconds, cut off."""
+    """The same for the Date of an answer, if it has one."""
     try:
         said = parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    return _ahead_s(said, began - 1, ended)
+    return _ahead_s(said, began, ended)
 
 
 def _ahead_s(said: datetime, began: float, ended: float) -> float:
-    """How far a clock that said so between two of our moments is ahead; 0 when it fits, less when behind."""
-    moment = said.timestamp()
+    """How far a clock that said so between two of our moments is ahead; 0 when it fits, less when behind.
+
+    What it said is cut off to whole seconds: HTTP dates are, and Keystone's tokens too.
+    """
+    moment, began = said.timestamp(), began - 1
     if began <= moment <= ended:
         return 0.0
     return round(moment - (ended if moment > ended else began), 1)
