@@ -37,8 +37,17 @@ class Show(Showing):
 class Check(Show):
     """Sign in to a cloud and look whether every right and every name of the catalogue is there."""
 
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        super().options(parser)
+        parser.add_argument(
+            "--zero-default-quotas",
+            action="store_true",
+            help="first set the cloud's default quotas to zero: no project made beside cloudctl has any",
+        )
+
     def one(self, args: Args) -> "Json":
-        return self.client.post(f"{site_path(self.client, args.site)}/check")
+        zero = "?zero_default_quotas=true" if args.zero_default_quotas else ""
+        return self.client.post(f"{site_path(self.client, args.site)}/check{zero}")
 
 
 class Sync(Show):
@@ -52,7 +61,12 @@ class Connect(Showing):
     """Connect a cloud of one's own: the rights that are needed, and which are missing."""
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("site", metavar="SITE", help="id or name, as the topology calls it")
+        parser.add_argument(
+            "site",
+            metavar="SITE",
+            nargs="?",
+            help="id or name; leave it out before the topology knows the cloud",
+        )
         parser.add_argument(
             "--cloud", metavar="NAME", help="its entry in clouds.yaml (default: the topology's)"
         )
@@ -61,7 +75,7 @@ class Connect(Showing):
         )
 
     def one(self, args: Args) -> "Json":
-        site = self.client.id_of("/sites", args.site)
+        site = self.client.id_of("/sites", args.site) if args.site else None
         mode = "observe" if args.observe else "managed"
         body = {"site": site, "cloud": args.cloud, "mode": mode}
         return self.client.post("/sites/connect", {key: value for key, value in body.items() if value})

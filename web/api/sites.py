@@ -13,16 +13,20 @@ from provisioning import adopt as adopting
 from provisioning import sites
 from provisioning import sync as syncing
 from tenants import ledger
-from web.api.shapes import Answer, Body, Listing, Row, listing
+from web.api.shapes import Answer, Body, Listing, Query, Row, listing
 from web.visitor import actor, core, parts
 
 blueprint = APIBlueprint("sites", __name__, url_prefix="/api/v1", tag="Sites")
 
 
 class ConnectBody(Body):
-    site: str
+    site: str | None = Field(None, description="left out: a cloud that is not in the topology yet")
     cloud: str | None = Field(None, description="entry of clouds.yaml; the topology's when left out")
     mode: str = "managed"
+
+
+class CheckQuery(Query):
+    zero_default_quotas: bool = Field(False, description="first set the cloud's default quotas to zero")
 
 
 class AdoptBody(Body):
@@ -49,10 +53,12 @@ def show_site(key: str) -> dict[str, Any]:
 
 
 @blueprint.post("/sites/<site_id>/check")
+@blueprint.input(CheckQuery, location="query")
 @blueprint.output(Answer)
-def check_site(site_id: str) -> dict[str, Any]:
+def check_site(site_id: str, query_data: CheckQuery) -> dict[str, Any]:
     """Sign in to the cloud; every right and name that is needed, and which are missing."""
-    return sites.check(core(), parts().clouds, actor(), site_id)
+    zero = query_data.zero_default_quotas
+    return sites.check(core(), parts().clouds, actor(), site_id, zero_default_quotas=zero)
 
 
 @blueprint.post("/sites/<site_id>/sync")
