@@ -95,7 +95,7 @@ def _to_decide(
         raise NotAllowed("the stage '{stage}' is decided by a {role} of {scope}",
                          stage=stage.title, role=stage.role.value, scope=":".join(stage.scope))  # fmt: skip
     if actor.user_id in queries.approvers(uow, request.id):
-        raise SecondPersonNeeded("{who} approved a stage of request {id} already: another person has to decide",
+        raise SecondPersonNeeded("{who} approved a stage of request {id}: another person has to decide",
                                  who=actor.user_id, id=request_id)  # fmt: skip
     return request, _Word(actor, request.stage, stage, opinion.strip())
 

@@ -5,16 +5,29 @@ in a circle, and the province, which everybody needs, is taken last.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from cloudctl.actors import Scope
-from cloudctl.errors import Conflict, NotFound
+from cloudctl.amounts import Limited
+from cloudctl.errors import Conflict, NotFound, OverQuota
 from cloudctl.models import Department, Division, InformationSystem, Project, QuotaRow
-from cloudctl.queries import scopes
+from cloudctl.queries import quota, scopes
 from cloudctl.store import UnitOfWork
-from tenants.ledger_math import Chain, Change, Counter, Node, Nudge, Place, over_quota, places, simulate, wave
+from tenants.ledger_math import (
+    Chain,
+    Change,
+    Counter,
+    Node,
+    Nudge,
+    Place,
+    over_quota,
+    places,
+    shortage,
+    simulate,
+    wave,
+)
 
 RANKS = {"project": 0, "department": 1, "township": 2, "county": 3, "city": 4, "province": 5}
-_TRIES = 10
 
 
 def division_chain(uow: UnitOfWork, code: str) -> Chain:
@@ -56,7 +69,7 @@ def read_counters(uow: UnitOfWork, wanted: Iterable[Place]) -> dict[Place, Count
     """The counters as they stand, leaf first; one without a row has no limit and counts nothing."""
     asked = list(wanted)
     rows = _rows(uow, asked)
-    return {place: _counter(rows.get(_key(place))) for place in asked}
+    return {place: Counter(*rows[_key(place)][5:]) if _key(place) in rows else Counter() for place in asked}
 
 
 def ensure_rows(uow: UnitOfWork, wanted: Iterable[Place]) -> dict[Place, int]:
@@ -67,7 +80,7 @@ def ensure_rows(uow: UnitOfWork, wanted: Iterable[Place]) -> dict[Place, int]:
     if missing:
         uow.insert_missing(QuotaRow, [_new(place) for place in sorted(missing)])
         rows = _rows(uow, asked)
-    return {place: rows[_key(place)].id for place in asked}
+    return {place: rows[_key(place)][0] for place in asked}
 
 
 def move(uow: UnitOfWork, changes: Sequence[Change], *, is_grant: bool) -> None:
@@ -75,71 +88,56 @@ def move(uow: UnitOfWork, changes: Sequence[Change], *, is_grant: bool) -> None:
 
     After OverQuota the transaction holds half a change and must be rolled back.
     """
+    if not changes:
+        return
+    uow.flush()
     touched = [place for change in changes for place in places(change.chain, change.site, [change.kind])]
     ids = ensure_rows(uow, touched)
     done: list[Nudge] = []
-    run = wave(changes, ids)
+    run = wave(changes)
     try:
-        nudge = next(run)
+        level = next(run)
         while True:
-            answer = _write(uow, ids[nudge.place], nudge, is_guarded=is_grant and nudge.load > 0)
-            for _ in range(_TRIES):
-                if answer is not None:
-                    break
-                _raise_if_short(uow, changes, ids, done)
-                answer = _write(uow, ids[nudge.place], nudge, is_guarded=True)
-            if answer is None:
-                raise Conflict("the quota of {place} changes too fast; try again", place=str(nudge.place))
-            done.append(nudge)
-            nudge = run.send(answer)
+            now = quota.lock_rows(uow, [ids[nudge.place] for nudge in level])
+            if is_grant and any(shortage(nudge, now[ids[nudge.place]]) for nudge in level):
+                raise _explained(uow, changes, ids, done)
+            parts = {ids[place]: (held, used, load) for place, held, used, load in level}
+            if quota.add_to_rows(uow, parts, is_grant) != len(parts):
+                raise Conflict("the quota has changed meanwhile; try again")
+            done += level
+            level = run.send({nudge.place: _after(now[ids[nudge.place]], nudge) for nudge in level})
     except StopIteration:
         return
 
 
-def _write(uow: UnitOfWork, row_id: int, nudge: Nudge, is_guarded: bool) -> tuple[int, int] | None:
-    conditions = [QuotaRow.id == row_id]
-    if is_guarded:
-        conditions.append((QuotaRow.limit.is_(None)) | (QuotaRow.load + nudge.load <= QuotaRow.limit))
-    values = {
-        "held": QuotaRow.held + nudge.held,
-        "used": QuotaRow.used + nudge.used,
-        "load": QuotaRow.load + nudge.load,
-    }
-    found = uow.update_one_returning(QuotaRow, conditions, values, [QuotaRow.load, QuotaRow.guarantee])
-    return None if found is None else (found[0], found[1])
+def _after(now: Limited, nudge: Nudge) -> tuple[int, int]:
+    _, guarantee, load = now
+    return load + nudge.load, guarantee
 
 
-def _raise_if_short(
+def _explained(
     uow: UnitOfWork, changes: Sequence[Change], ids: Mapping[Place, int], done: Iterable[Nudge]
-) -> None:
+) -> OverQuota:
     """What is short at all levels together, as if nothing of this transaction had been written."""
     counters = read_counters(uow, ids)
     for place, held, used, load in done:
         was = counters[place]
         counters[place] = Counter(was.limit, was.guarantee, was.held - held, was.used - used, was.load - load)
-    _, short = simulate(counters, changes)
-    if short:
-        raise over_quota(short)
+    return over_quota(simulate(counters, changes)[1])
 
 
-def _rows(uow: UnitOfWork, asked: Sequence[Place]) -> dict[tuple[str, str, str, str], QuotaRow]:
-    found = uow.all(
-        QuotaRow,
+def _rows(uow: UnitOfWork, asked: Sequence[Place]) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
+    found = quota.counters(
+        uow,
         QuotaRow.scope_id.in_({place.node.scope_id for place in asked}),
         QuotaRow.site.in_({place.site for place in asked}),
         QuotaRow.kind.in_({place.kind.value for place in asked}),
     )
-    return {(row.scope_kind, row.scope_id, row.site, row.kind): row for row in found}
+    return {row[1:5]: row for row in found}
 
 
 def _key(place: Place) -> tuple[str, str, str, str]:
     return place.node.scope_kind, place.node.scope_id, place.site, place.kind.value
-
-
-def _counter(row: QuotaRow | None) -> Counter:
-    if row is None:
-        return Counter()
-    return Counter(row.limit, row.guarantee, row.held, row.used, row.load)
 
 
 def _new(place: Place) -> dict[str, object]:

@@ -8,7 +8,7 @@ from cloudctl.lifecycle import HoldState
 from cloudctl.models import Hold, Project
 from cloudctl.queries import quota
 from cloudctl.store import UnitOfWork
-from tenants.counters import ensure_rows, move, project_chain
+from tenants.counters import ensure_rows, move, project_chain, read_counters
 from tenants.ledger_math import Chain, Change, places
 from tenants.limits import LimitChange, drift, explain, repair, set_limit, set_limits
 from tenants.recount import recount
@@ -125,9 +125,10 @@ def _used_changes(uow: UnitOfWork, project_id: str) -> list[Change]:
     chain = project_chain(uow, project_id, project.department_id)
     leaves = places(chain[:1], site, Kind)
     ids = ensure_rows(uow, places(chain, site, Kind))
-    quota.lock_leaves(uow, [ids[place] for place in leaves])
+    uow.flush()
+    quota.lock_rows(uow, [ids[place] for place in leaves])
     used = quota.used_amounts(uow, project_id).get((project_id, site), Amounts())
-    counted = {row[4]: row[8] for row in quota.counters(uow, [ids[place] for place in leaves])}
+    counted = {place.kind: counter.used for place, counter in read_counters(uow, leaves).items()}
     return [
         Change(chain, site, kind, used=used[kind] - counted[kind])
         for kind in Kind

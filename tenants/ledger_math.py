@@ -4,7 +4,6 @@ At a leaf (a project) the load is what is held and used. Above, it is the sum ov
 max(guarantee, load): growth inside a child's guarantee was counted when the guarantee was given.
 """
 
-import heapq
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -135,34 +134,35 @@ def places(chain: Chain, site: str, kinds: Iterable[Kind]) -> list[Place]:
     return [Place(node, where, kind) for node in chain for where in sites for kind in wanted]
 
 
-def wave(changes: Iterable[Change], order: Mapping[Place, int]) -> Generator[Nudge, tuple[int, int], None]:
-    """Run changes up the tree: yields each counter's part, and is sent (load after, guarantee) for it.
+def wave(changes: Iterable[Change]) -> Generator[list[Nudge], Mapping[Place, tuple[int, int]], None]:
+    """Run changes up the tree, level by level: yields what each counter of a level gets, and is sent
+    (load after, guarantee) of each.
 
-    All children of a counter come before it, and counters come in one order for everybody: by level
-    from the leaf up, then by `order`. Whoever locks them as they come cannot deadlock with another.
+    Levels come in one order for everybody, from the leaf up. Whoever locks them as they come, and those
+    of one level by row id, cannot deadlock with another.
     """
     parts: dict[Place, list[int]] = {}
     parents: dict[Place, Place] = {}
-    heap: list[tuple[int, int, Place]] = []
 
     def add(place: Place, held: int, used: int, load: int) -> None:
-        if place not in parts:
-            parts[place] = [0, 0, 0]
-            heapq.heappush(heap, (place.node.rank, order[place], place))
+        part = parts.setdefault(place, [0, 0, 0])
         for index, n in enumerate((held, used, load)):
-            parts[place][index] += n
+            part[index] += n
 
     for change in changes:
         for site in dict.fromkeys((change.site, ANY_SITE)):
             steps = [Place(node, site, change.kind) for node in change.chain]
             parents.update(pairwise(steps))
             add(steps[0], change.held, change.used, change.held + change.used)
-    while heap:
-        _, _, place = heapq.heappop(heap)
-        held, used, load = parts[place]
-        after, guarantee = yield Nudge(place, held, used, load)
-        if place in parents:
-            add(parents[place], held, used, max(guarantee, after) - max(guarantee, after - load))
+    while parts:
+        rank = min(place.node.rank for place in parts)
+        level = [Nudge(place, *parts.pop(place)) for place in list(parts) if place.node.rank == rank]
+        answers = yield level
+        for nudge in level:
+            if nudge.place in parents:
+                after, guarantee = answers[nudge.place]
+                passed_on = max(guarantee, after) - max(guarantee, after - nudge.load)
+                add(parents[nudge.place], nudge.held, nudge.used, passed_on)
 
 
 def simulate(
@@ -171,20 +171,33 @@ def simulate(
     """The counters after the changes, and every level at which growth exceeds its limit."""
     after = dict(counters)
     short: list[Shortage] = []
-    run = wave(changes, {place: index for index, place in enumerate(counters)})
+    run = wave(changes)
     try:
-        nudge = next(run)
+        level = next(run)
         while True:
-            was = after[nudge.place]
-            now = replace(
-                was, held=was.held + nudge.held, used=was.used + nudge.used, load=was.load + nudge.load
-            )
-            after[nudge.place] = now
-            if nudge.load > 0 and was.limit is not None and now.load > was.limit:
-                short.append(Shortage(nudge.place, was.limit, was.load, nudge.load))
-            nudge = run.send((now.load, now.guarantee))
+            short += [one for nudge in level if (one := shortage(nudge, after[nudge.place].limited))]
+            for nudge in level:
+                after[nudge.place] = _nudged(after[nudge.place], nudge)
+            level = run.send({place: (after[place].load, after[place].guarantee) for place, *_ in level})
     except StopIteration:
         return after, tuple(short)
+
+
+def shortage(nudge: Nudge, now: Limited) -> Shortage | None:
+    """What is short for this growth at a counter, if anything."""
+    limit, _, load = now
+    if nudge.load > 0 and limit is not None and load + nudge.load > limit:
+        return Shortage(nudge.place, limit, load, nudge.load)
+    return None
+
+
+def _nudged(counter: Counter, nudge: Nudge) -> Counter:
+    return replace(
+        counter,
+        held=counter.held + nudge.held,
+        used=counter.used + nudge.used,
+        load=counter.load + nudge.load,
+    )
 
 
 def over_quota(

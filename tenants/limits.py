@@ -119,11 +119,10 @@ def repair(core: Core, actor: Actor) -> list[dict[str, Any]]:
     """Count the whole ledger anew and write what was wrong; what that was. Needs quota.repair."""
     with core.store.write() as uow:
         actor.must("quota.repair")
-        found = counting.differences(uow)
         wrong = counting.recount(uow)
-        details = {"places": [f"{place}/{place.kind.value}" for place in wrong]}
+        details = {"numbers": [(row["id"], row["is"], row["must_be"]) for row in wrong]}
         core.audit.record(uow, actor.user_id, "quota.repair", "quota", "*", details, actor.trace_id)
-        return found
+        return wrong
 
 
 def parse_scope(scope: Scope | str) -> Scope:

@@ -14,8 +14,8 @@ from tenants.ledger_math import recount as count_anew
 Counters = dict[Place, Counter]
 
 
-def recount(uow: UnitOfWork) -> list[Place]:
-    """Lock the whole ledger and write every counter as it must be; the places that were wrong.
+def recount(uow: UnitOfWork) -> list[dict[str, Any]]:
+    """Lock the whole ledger and write every counter as it must be; every number that was wrong.
 
     Needed after departments or divisions have moved in the tree, and when counters have drifted.
     """
@@ -24,8 +24,8 @@ def recount(uow: UnitOfWork) -> list[Place]:
     quota.lock_counters(uow)
     ids, now = _now(uow, nodes)
     right = count_anew(now, _leaves(uow, nodes), nodes.parents)
-    wrong = [place for place in now if now[place] != right[place]]
-    for place in wrong:
+    wrong = _compared(now, right)
+    for place in {place for place in now if now[place] != right[place]}:
         counter = right[place]
         uow.update(
             QuotaRow,
@@ -56,13 +56,7 @@ def loads_anew(uow: UnitOfWork) -> tuple[dict[Place, int], Counters, Counters, d
 
 def differences(uow: UnitOfWork) -> list[dict[str, Any]]:
     """Every number of the ledger that is not what holds and resources make it."""
-    now, right = compare(uow)
-    return [
-        _difference(place, number, getattr(now[place], number), getattr(right[place], number))
-        for place in now
-        for number in ("held", "used", "load")
-        if getattr(now[place], number) != getattr(right[place], number)
-    ]
+    return _compared(*compare(uow))
 
 
 def pushed_differences(uow: UnitOfWork) -> list[dict[str, Any]]:
@@ -79,6 +73,15 @@ def pushed_differences(uow: UnitOfWork) -> list[dict[str, Any]]:
             if pushed[kind] < uses[kind]
         ]
     return rows
+
+
+def _compared(now: Counters, right: Counters) -> list[dict[str, Any]]:
+    return [
+        _difference(place, number, getattr(now[place], number), getattr(right[place], number))
+        for place in now
+        for number in ("held", "used", "load")
+        if getattr(now[place], number) != getattr(right[place], number)
+    ]
 
 
 def _difference(place: Place, number: str, is_now: int, must_be: int) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Reads of the quota ledger: rows with what they leave, and the truth that counters are counted from."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select, update
+from sqlalchemy.engine import CursorResult
 
 from cloudctl.actors import INSTALLATION, Actor
 from cloudctl.amounts import Amounts, Kind, Limited, room
@@ -93,21 +94,41 @@ def lock_counters(uow: UnitOfWork) -> None:
         uow.session.execute(lock.where(*here)).all()
 
 
-def lock_leaves(uow: UnitOfWork, row_ids: Iterable[int]) -> None:
-    """Lock the counters of one project."""
-    lock = select(QuotaRow.id).where(QuotaRow.id.in_(list(row_ids)))
-    uow.session.execute(lock.order_by(QuotaRow.id).with_for_update()).all()
+def lock_rows(uow: UnitOfWork, row_ids: Iterable[int]) -> dict[int, Limited]:
+    """Lock these counters by row id; limit, guarantee and load of each, as of now."""
+    columns = (QuotaRow.id, QuotaRow.limit, QuotaRow.guarantee, QuotaRow.load)
+    statement = select(*columns).where(QuotaRow.id.in_(list(row_ids)))
+    found = uow.session.execute(statement.order_by(QuotaRow.id).with_for_update())
+    return {row_id: (limit, guarantee, load) for row_id, limit, guarantee, load in found}
 
 
-def counters(uow: UnitOfWork, row_ids: Iterable[int] | None = None) -> list[tuple[Any, ...]]:
-    """Counters afresh, all or those rows, as tuples of the columns named here."""
+def add_to_rows(uow: UnitOfWork, parts: Mapping[int, tuple[int, int, int]], is_grant: bool) -> int:
+    """Add (held, used, load) to counters in one guarded update; how many it was right for.
+
+    With `is_grant` a load only grows where it stays within the limit.
+    """
+    held, used, load = (
+        case({row_id: part[index] for row_id, part in parts.items()}, value=QuotaRow.id, else_=0)
+        for index in range(3)
+    )
+    statement = update(QuotaRow).where(QuotaRow.id.in_(list(parts)))
+    if is_grant:
+        fits = or_(QuotaRow.limit.is_(None), load <= 0, QuotaRow.load + load <= QuotaRow.limit)
+        statement = statement.where(fits)
+    statement = statement.values(
+        held=QuotaRow.held + held, used=QuotaRow.used + used, load=QuotaRow.load + load
+    )
+    result = uow.session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def counters(uow: UnitOfWork, *conditions: Any) -> list[tuple[Any, ...]]:
+    """Counters that meet the conditions, as tuples of the columns named here; never from memory."""
     columns = (
         QuotaRow.id, QuotaRow.scope_kind, QuotaRow.scope_id, QuotaRow.site, QuotaRow.kind,
         QuotaRow.limit, QuotaRow.guarantee, QuotaRow.held, QuotaRow.used, QuotaRow.load,
     )  # fmt: skip
-    statement = select(*columns).order_by(QuotaRow.id)
-    if row_ids is not None:
-        statement = statement.where(QuotaRow.id.in_(list(row_ids)))
+    statement = select(*columns).where(*conditions).order_by(QuotaRow.id)
     return [tuple(row) for row in uow.session.execute(statement)]
 
 
