@@ -15,13 +15,13 @@ from web.visitor import core, language, request_id, translate, visit, words
 
 DECIDES = "decides"
 _DECIDING = (Role.DEPARTMENT_APPROVER, Role.DIVISION_REVIEWER, Role.CLOUD_ADMIN, Role.PROVINCE_ADMIN)
-# endpoint, text, the endpoints it stands for, right
+# endpoint, text, how the endpoints it stands for begin, right
 MENU = (
-    ("request_list.inbox", "To decide", "request_list.inbox", DECIDES),
-    ("request_list.show", "Requests", "request", "request.see"),
-    ("resource_pages.show", "Resources", "resource_pages.", "resource.see"),
-    ("quota_pages.show", "Quota", "quota_pages.", "quota.see"),
-    ("audit_pages.list_events", "Audit", "audit_pages.", "audit.see"),
+    ("request_list.inbox", "To decide", ("request_list.inbox",), DECIDES),
+    ("request_list.show", "Requests", ("request_list.show", "request_page.", "ask."), "request.see"),
+    ("resource_pages.show", "Resources", ("resource_pages.",), "resource.see"),
+    ("quota_pages.show", "Quota", ("quota_pages.",), "quota.see"),
+    ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
 )
 # What a page says after an act sent the browser there: `?done=` names a line, never carries one.
 DONE: Mapping[str, str] = {

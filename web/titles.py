@@ -17,8 +17,15 @@ def site(site_id: str) -> str:
 def scope(text: str) -> str:
     """`department:gx-finance` as people read it."""
     kind, _, key = text.partition(":")
-    mark = "：" if language() == "zh" else ": "
-    return f"{words()('scope', kind)}{mark}{_known('scopes', scope_titles).get(text, key)}"
+    if kind == "site":
+        return f"{words()('scope', kind)}{_mark()}{site(key)}"
+    if key == "*":
+        return words()("scope", kind)
+    return f"{words()('scope', kind)}{_mark()}{_known('scopes', scope_titles).get(text, key)}"
+
+
+def _mark() -> str:
+    return "：" if language() == "zh" else ": "
 
 
 def catalogue(kind: str, name: str) -> str:

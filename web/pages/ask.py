@@ -152,5 +152,6 @@ def _choices(uow: UnitOfWork, kind: str) -> dict[str, list[Json]]:
             if one["department"] in departments
             and one["kind"] in ("server", "volume")
             and one["state"] == "active"
+            and not one["name"].endswith("-boot")  # goes with its server
         ]
     return choices

@@ -77,6 +77,8 @@ def _sizes(text: str) -> list[str]:
 def _shown(name: str, value: Any) -> Any:
     if name in _LISTS and isinstance(value, list):
         return ", ".join(one["size"] if isinstance(one, Mapping) else str(one) for one in value)
+    if name == "ssh_key" and "PRIVATE KEY" in str(value):
+        return ""  # refused, and never sent back: a page may be cached or printed
     if name in ("resources", "with_volumes"):
         return value
     return "" if value is None else str(value)
