@@ -51,15 +51,12 @@ def _refuse(plan: Plan, allow_destroy: bool) -> None:
     if plan.blocked:
         raise Refused("something is still in use", faults=plan.blocked)
     if plan.destroys and not allow_destroy:
-        faults = [
-            Fault(f"{one.kind} {one.id}", "destroys", "would be {action}", {"action": _word(one)})
-            for one in plan.destroys
-        ]
+        faults = [Fault(f"{one.kind} {one.id}", "destroys", _loss(one)) for one in plan.destroys]
         raise Refused("the plan destroys", faults=faults, hint="say --allow-destroy if that is meant")
 
 
-def _word(change: Change) -> str:
-    return "retired" if change.action == RETIRE else "pointed at another cloud"
+def _loss(change: Change) -> str:
+    return "would be retired" if change.action == RETIRE else "would be pointed at another cloud"
 
 
 # -- rows

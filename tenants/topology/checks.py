@@ -6,7 +6,7 @@ from dataclasses import replace
 from tenants.topology import guarantees, networks
 from tenants.topology.codes import level_of, parent_of, resolve
 from tenants.topology.document import DivisionEntry, Flavor, Image, SiteEntry, Stage, Topology, VolumeType
-from tenants.topology.faults import Finding, Path
+from tenants.topology.faults import Finding, Path, dangling
 from tenants.topology.remainder import Lost
 
 
@@ -50,11 +50,6 @@ def _twice(section: str | tuple[str, str], key: str, values: Iterable[object]) -
         seen.add(value)
 
 
-def _dangling(path: Path, what: str, ref: str, known: Iterable[str]) -> Finding:
-    finding = Finding(path, "dangling", "there is no {what} '{ref}'", {"what": what, "ref": ref})
-    return finding.guessing(ref, known)
-
-
 # -- sites and divisions
 
 
@@ -75,7 +70,7 @@ def _site(index: int, site: SiteEntry, topology: Topology, lost: Lost) -> Iterat
     path: Path = ("sites", index, "division")
     if site.division not in codes:
         if not lost.has("divisions", site.division):
-            yield _dangling(path, "division", site.division, codes | lost.names("divisions"))
+            yield dangling(path, "division", site.division, codes | lost.names("divisions"))
     elif level_of(site.division) != site.role:
         params = {"role": site.role, "code": site.division, "level": level_of(site.division)}
         yield Finding(path, "wrong_level", "a {role} site cannot be of {code}, which is a {level}", params)
@@ -126,7 +121,7 @@ def _servers(
     for at, name in enumerate(served_by):
         if name not in sites:
             if not lost.has("sites", name):
-                yield _dangling((*path, at), "site", name, {*sites, *lost.names("sites")})
+                yield dangling((*path, at), "site", name, {*sites, *lost.names("sites")})
         elif at == 0 and sites[name].mode == "observe":
             template = "'{site}' is only observed: nothing can be built there by default"
             yield Finding((*path, at), "observed_default", template, {"site": name})
@@ -166,7 +161,7 @@ def _catalogue(topology: Topology, lost: Lost) -> Iterator[Finding]:
             for site in item.site_names:
                 if site not in sites and not lost.has("sites", site):
                     path: Path = ("catalogue", section, index, "site_names", site)
-                    finding = _dangling(path, "site", site, sites | lost.names("sites"))
+                    finding = dangling(path, "site", site, sites | lost.names("sites"))
                     yield replace(finding, at_key=True)
 
 
@@ -175,7 +170,7 @@ def _departments(topology: Topology, lost: Lost) -> Iterator[Finding]:
     for index, department in enumerate(topology.departments):
         if department.division not in codes and not lost.has("divisions", department.division):
             path: Path = ("departments", index, "division")
-            yield _dangling(path, "division", department.division, codes | lost.names("divisions"))
+            yield dangling(path, "division", department.division, codes | lost.names("divisions"))
 
 
 def _systems(topology: Topology, lost: Lost) -> Iterator[Finding]:
@@ -183,7 +178,7 @@ def _systems(topology: Topology, lost: Lost) -> Iterator[Finding]:
     for index, system in enumerate(topology.systems):
         if system.department not in codes and not lost.has("departments", system.department):
             path: Path = ("systems", index, "department")
-            yield _dangling(path, "department", system.department, codes | lost.names("departments"))
+            yield dangling(path, "department", system.department, codes | lost.names("departments"))
 
 
 # -- approvals
@@ -213,4 +208,4 @@ def _conditions(index: int, stage: Stage, sites: set[str], lost: Lost) -> Iterat
             yield Finding(path, "no_condition", "names no condition", hint="leave `when` out for always")
         for at, site in enumerate(when.sites):
             if site not in sites and not lost.has("sites", site):
-                yield _dangling((*path, "sites", at), "site", site, sites | lost.names("sites"))
+                yield dangling((*path, "sites", at), "site", site, sites | lost.names("sites"))

@@ -43,6 +43,20 @@ class Finding:
 DID_YOU_MEAN = "did you mean '{meant}'?"
 
 
+_NO_SUCH = {
+    "site": "there is no site '{ref}'",
+    "division": "there is no division '{ref}'",
+    "department": "there is no department '{ref}'",
+    "system": "there is no system '{ref}'",
+    "environment": "there is no environment '{ref}'",
+}
+
+
+def dangling(path: Path, what: str, ref: str, known: Iterable[str]) -> Finding:
+    """The finding that something is named which is not in the document."""
+    return Finding(path, "dangling", _NO_SUCH[what], {"ref": ref}).guessing(ref, known)
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant. Codes all look alike: one must be off by a digit at most."""
     cutoff = 0.8 if word.isdigit() else 0.6

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tenants.topology.codes import ENVIRONMENTS, QuotaScope, parent_of, scope_of
 from tenants.topology.document import QuotaEntry, Topology
-from tenants.topology.faults import Finding, Path
+from tenants.topology.faults import Finding, Path, dangling
 from tenants.topology.remainder import Lost
 
 Cell = tuple[str, str]  # site and kind
@@ -50,22 +50,17 @@ def _references(
     known = {one.code for one in getattr(topology, section)}
     what = "system" if scope.kind == "project" else scope.kind
     if scope.id not in known and not lost.has(section, scope.id):
-        yield _dangling(path, what, scope.id, known | lost.names(section))
+        yield dangling(path, what, scope.id, known | lost.names(section))
     if scope.kind == "project":
         if scope.environment not in ENVIRONMENTS:
-            yield _dangling(path, "environment", scope.environment, set(ENVIRONMENTS))
+            yield dangling(path, "environment", scope.environment, set(ENVIRONMENTS))
         if scope.site not in sites and not lost.has("sites", scope.site):
-            yield _dangling(path, "site", scope.site, sites)
+            yield dangling(path, "site", scope.site, sites)
         elif entry.site not in ("*", scope.site):
             template = "the project lies at '{site}', so its quota does too"
             yield Finding(("quotas", index, "site"), "wrong_site", template, {"site": scope.site})
     elif entry.site != "*" and entry.site not in sites and not lost.has("sites", entry.site):
-        yield _dangling(("quotas", index, "site"), "site", entry.site, sites)
-
-
-def _dangling(path: Path, what: str, ref: str, known: set[str]) -> Finding:
-    finding = Finding(path, "dangling", "there is no {what} '{ref}'", {"what": what, "ref": ref})
-    return finding.guessing(ref, known)
+        yield dangling(("quotas", index, "site"), "site", entry.site, sites)
 
 
 def _state(index: int, entry: QuotaEntry, stated: dict[Key, _Stated]) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from tenants.topology.tree import Flaw, Node
 MOST_BYTES = 4 * 1024 * 1024  # a province down to its townships is under 1 MiB
 MOST_FAULTS = 200
 
+_CONVERT = "convert it: iconv -f GB18030 -t UTF-8 {name} > new.yaml"
 NOT_A_MAPPING = Finding((), "not_a_mapping", "the file must be a mapping", {}, "begin with: version: 1")
 
 
@@ -101,12 +102,15 @@ def _not_utf8(raw: bytes, error: UnicodeDecodeError, name: str) -> Fault:
     column = len(raw[start : error.start].decode("utf-8", "replace")) + 1
     try:
         raw.decode("gb18030")
-        encoding, way_out = "GBK", "convert it: iconv -f GB18030 -t UTF-8 {name} > new.yaml"
     except UnicodeDecodeError:
-        encoding, way_out = "not UTF-8", "save it as UTF-8"
-    shown = content.decode("gb18030" if encoding == "GBK" else "utf-8", "replace")
-    template = "the bytes are {encoding}, and the file must be UTF-8"
-    finding = Finding((), "not_utf8", template, {"encoding": encoding, "name": name}, way_out)
+        shown = content.decode("utf-8", "replace")
+        finding = Finding(
+            (), "not_utf8", "the bytes are not UTF-8, and the file must be", {}, "save it as UTF-8"
+        )
+    else:
+        shown = content.decode("gb18030", "replace")
+        template = "the bytes are GBK, and the file must be UTF-8"
+        finding = Finding((), "not_utf8", template, {"name": name}, _CONVERT)
     return fault_at(name, (line, column), shown, "file", finding)
 
 

@@ -198,9 +198,8 @@ class _Grower:
         if is_plain:
             node.value, surprise = plain(event.value)
             if surprise:
-                params = {"text": event.value[:60], "as": surprise[0]}
-                template = "{text} is read as {as} by many YAML tools"
-                self._flaw(event, "yaml_surprise", template, params, surprise[1])
+                template, way_out = surprise
+                self._flaw(event, "yaml_surprise", template, {"text": event.value[:60]}, way_out)
 
     def _flaw(
         self,
@@ -255,7 +254,7 @@ def _unparsable(text: str, error: MarkedYAMLError) -> Iterator[Flaw]:
     began = error.context_mark
     params: dict[str, object] = {"why": problem, "begun": began.line + 1 if began else line}
     is_elsewhere = began is not None and began.line + 1 != line
-    template = _NOT_YAML + ", in what began at line {begun}" if is_elsewhere else _NOT_YAML
+    template = "is not YAML: {why}, in what began at line {begun}" if is_elsewhere else _NOT_YAML
     yield Flaw(line, column, Finding((), "bad_yaml", template, params))
 
 

@@ -65,12 +65,12 @@ def _pattern_words(pattern: str) -> str:
 
 
 _TYPES = {
-    "string_type": "a text",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
 }
 
 
@@ -80,7 +80,7 @@ def _type_finding(loc: Path, kind: str, context: Any, given: object) -> Finding:
         hint = 'write "{given}"'
         return Finding(loc, "bad_type", "must be a text in quotes, not a number", params, hint)
     if kind in _TYPES:
-        return Finding(loc, "bad_type", "must be {wanted}", {**params, "wanted": _TYPES[kind]})
+        return Finding(loc, "bad_type", _TYPES[kind], params)
     words = {
         "greater_than_equal": "{given} is too small: at least {ge}",
         "less_than_equal": "{given} is too big: at most {le}",

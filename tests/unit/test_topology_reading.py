@@ -147,7 +147,7 @@ def test_gbk_bytes_are_refused_with_the_way_out() -> None:
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     assert lines_of(b"version: 1\nx: \xff\xff\xff\n") == [
-        "lab.yaml:2:4: file: the bytes are not UTF-8, and the file must be UTF-8 (save it as UTF-8)"
+        "lab.yaml:2:4: file: the bytes are not UTF-8, and the file must be (save it as UTF-8)"
     ]
     assert lines_of("version: 1\n".encode("utf-16")) == [
         "lab.yaml:1:1: is UTF-16, not UTF-8 (save it as UTF-8)"
