@@ -28,6 +28,7 @@ UNAVAILABLE = "{site}: {service} could not {what} just now: {reason}"
 # 409 with type OverQuota and "Quota exceeded for resources: ['port'].".
 _QUOTA_WORDS = ("quota exceeded", "exceeds allowed", "exceeded for quota", "limitexceeded", "overquota")
 _REASON_MAX = 500
+_BAD_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"  # keystoneauth wraps it in a failed discovery
 
 
 def is_quota(reason: str) -> bool:
@@ -111,13 +112,6 @@ def translated(site: str, service: str, what: str) -> Iterator[None]:
         if status == 404:  # signing in or discovery found no API there: not started yet, or a wrong address
             raise CloudUnavailable(UNAVAILABLE, reason=reason_of(text, str(error)), **about) from error
         raise error_of(status, text, headers, (site, service, what)) from error
-    except ka.SSLError as error:
-        raise Misconfigured(
-            "{site}: the certificate of {service} was not accepted: {reason}",
-            hint="set cacert in clouds.yaml to the file of your own CA",
-            reason=str(error),
-            **about,
-        ) from error
     except (ka.AuthPluginException, ka.AuthorizationFailure, ka.MissingAuthMethods) as error:
         raise CloudForbidden(REFUSED, reason=str(error), **about) from error
     except ka.EndpointNotFound as error:
@@ -125,6 +119,13 @@ def translated(site: str, service: str, what: str) -> Iterator[None]:
             "{site}: the catalogue of the cloud has no {service}: {reason}", reason=str(error), **about
         ) from error
     except ka.ClientException as error:  # the line, timeouts, discovery, answers that are none
+        if isinstance(error, ka.SSLError) or _BAD_CERTIFICATE in str(error):
+            raise Misconfigured(
+                "{site}: the certificate of {service} was not accepted: {reason}",
+                hint="set cacert in clouds.yaml to the file of your own CA",
+                reason=str(error),
+                **about,
+            ) from error
         raise CloudUnavailable(UNAVAILABLE, reason=str(error), **about) from error
 
 

@@ -2,7 +2,8 @@
 
 Speed matters here (a build is mostly calls): no SDK resource objects, no discovery per call, no refresh
 after a create. Nothing is repeated in secret: keystoneauth reports a broken answer like a refused
-connection, and repeating a POST then could make a thing twice. Reads alone are tried once more.
+connection, and repeating a POST then could make a thing twice. Reads, and what can be said twice
+(PUT, DELETE), are tried once more.
 """
 
 import threading
@@ -185,7 +186,7 @@ class Caller:
             try:
                 return self._send(method, url, headers, params, body)
             except ka.ConnectFailure:
-                if method != "GET":
+                if method == "POST":
                     raise
             return self._send(method, url, headers, params, body)
 

@@ -1,5 +1,6 @@
 """What every Cloud does, run on the one in memory and on the lab's real OpenStack."""
 
+import contextlib
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import openstack
 import pytest
 
 from cloudctl.amounts import Amounts, Kind
@@ -124,6 +126,15 @@ def named(rows: list[Named], name: str) -> Named:
     return next(row for row in rows if row.name == name)
 
 
+def forget_keys(run: str) -> None:
+    """Key pairs belong to the user and outlive the project."""
+    path = str(Path(os.environ["CLOUDCTL_HOME"]) / "lab" / "clouds.yaml")
+    config = openstack.config.OpenStackConfig(config_files=[path], load_envvars=False)
+    with contextlib.closing(openstack.connection.Connection(config=config.get_one("province"))) as admin:
+        for name in (f"key-{run}", f"vmkey-{run}"):
+            admin.compute.delete_keypair(name)
+
+
 def lab_cloud() -> Cloud:
     """The province of the running lab; fails, never skips, when there is none."""
     home = os.environ.get("CLOUDCTL_HOME")
@@ -148,6 +159,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield made
     made.clean()
     cloud.delete_project(project.id)
+    if not is_fake:
+        forget_keys(made.run)
 
 
 # -- identity and quota

@@ -4,6 +4,7 @@ For what a healthy lab never does: old releases, broken lines, half answers.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -174,12 +175,16 @@ def _handler(stub: StubOpenStack) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def running(stub: StubOpenStack | None = None) -> Iterator[StubOpenStack]:
-    """The stub on a port of its own."""
+def running(
+    stub: StubOpenStack | None = None, context: ssl.SSLContext | None = None
+) -> Iterator[StubOpenStack]:
+    """The stub on a port of its own; with a context it speaks TLS."""
     stub = stub or StubOpenStack()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(stub))
     server.daemon_threads = True
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    stub.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
