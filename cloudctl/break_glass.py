@@ -41,8 +41,9 @@ def _cancel(core: Core, actor: Actor, subject: str) -> Mapping[str, Any]:
 
 def _abandon(core: Core, actor: Actor, subject: str) -> Mapping[str, Any]:
     from provisioning.intervention import abandon  # noqa: PLC0415
+    from tenants.settlement import settle  # noqa: PLC0415
 
-    abandon(core, actor, int(subject))
+    abandon(core, actor, int(subject), settle(core), "break-glass")
     return {}
 
 

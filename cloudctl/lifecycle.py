@@ -104,8 +104,10 @@ OPERATION: tuple[Transition[OperationState], ...] = (
     _o("running", "fail", "failed"),
     _o("queued", "undo", "undoing"),
     _o("undoing", "fail", "failed"),
-    _o("failed", "retry", "queued"),
-    _o("failed", "abandon", "abandoned"),
+    _o("queued", "retry", "queued"),  # looked at now instead of after its pause
+    _o("running", "retry", "running"),
+    _o("undoing", "retry", "undoing"),
+    _o("undoing", "abandon", "abandoned"),
 )
 
 

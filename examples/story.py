@@ -140,7 +140,8 @@ def people() -> None:
     plan = ("cloudctl", "topology", "plan", "examples/lab.yaml")
     columns = ("-c", "action", "-c", "kind", "-c", "id", "-c", "name")
     run(*plan, *columns, user="wang", expect=2 if is_new("alice") else 0)
-    run("cloudctl", "topology", "apply", "examples/lab.yaml", "--yes", "-f", "value", "-c", "id", user="wang")
+    say("wang $ cloudctl topology apply examples/lab.yaml --yes", "33")
+    run("cloudctl", "topology", "apply", "examples/lab.yaml", "--yes", user="wang", show=False)
     run(*plan, user="wang")
     for site in ("province", "city-1"):
         run(

@@ -47,7 +47,11 @@ ACCESS: Mapping[str, str] = {
     "sites.sync_site": "site.sync",
     "sites.connect_site": "site.connect",
     "sites.adopt_project": "resource.adopt",
-    # resources
+    # operations and resources
+    "operations.list_operations": "operation.see",
+    "operations.show_operation": "operation.see",
+    "operations.retry": "operation.retry",
+    "operations.abandon": "operation.retry",
     "resources.list_resources": "resource.see",
     "resources.show_resource": "resource.see",
     # quota

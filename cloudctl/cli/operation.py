@@ -36,14 +36,14 @@ class Show(Showing):
 
 
 class Retry(Show):
-    """Try a failed operation again."""
+    """Look at a waiting operation now instead of after its growing pause."""
 
     def one(self, args: Args) -> "Json":
         return self.client.post(f"/operations/{args.operation}/retry")
 
 
 class Abandon(Show):
-    """Give a failed operation up for good; what it could not undo is shown as orphaned."""
+    """End an undo that cannot be finished; what it leaves on the cloud is shown as orphaned."""
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         super().options(parser)

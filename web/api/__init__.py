@@ -4,6 +4,7 @@ from web.api import (
     audit,
     health,
     notices,
+    operations,
     people,
     quota,
     requests,
@@ -16,5 +17,18 @@ from web.api import (
 
 BLUEPRINTS = tuple(
     noun.blueprint
-    for noun in (people, sign_in, tokens, topology, sites, requests, resources, quota, notices, audit, health)
+    for noun in (
+        people,
+        sign_in,
+        tokens,
+        topology,
+        sites,
+        requests,
+        operations,
+        resources,
+        quota,
+        notices,
+        audit,
+        health,
+    )
 )

@@ -1,0 +1,68 @@
+"""Durable work: follow it, look again now, give it up."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from pydantic import Field
+
+from cloudctl.queries import operations as reads
+from provisioning import intervention
+from tenants.settlement import settle
+from web.api.shapes import Answer, Body, Listing, PagedByNumber, listing
+from web.visitor import actor, core
+
+blueprint = APIBlueprint("operations", __name__, url_prefix="/api/v1", tag="Operations")
+
+
+class OperationsQuery(PagedByNumber):
+    state: str | None = Field(None, description="a state, or `open` for all that go on")
+    request: int | None = None
+    site: str | None = None
+
+
+class AbandonBody(Body):
+    reason: str = Field("", max_length=1000)
+
+
+@blueprint.get("/operations")
+@blueprint.input(OperationsQuery, location="query")
+@blueprint.output(Listing)
+def list_operations(query_data: OperationsQuery) -> dict[str, Any]:
+    """Operations that the caller may see, the newest first."""
+    asked = query_data
+    with core().store.read() as uow:
+        rows = reads.list_operations(
+            uow, actor(), asked.state, asked.request, asked.site, asked.limit, asked.marker
+        )
+    return listing(rows, asked.limit)
+
+
+@blueprint.get("/operations/<int:operation_id>")
+@blueprint.output(Answer)
+def show_operation(operation_id: int) -> dict[str, Any]:
+    """One operation with its journaled steps."""
+    with core().store.read() as uow:
+        return reads.show_operation(uow, actor(), operation_id)
+
+
+@blueprint.post("/operations/<int:operation_id>/retry")
+@blueprint.output(Answer)
+def retry(operation_id: int) -> dict[str, Any]:
+    """Look again now instead of after its pause."""
+    intervention.retry(core(), actor(), operation_id)
+    return _now(operation_id)
+
+
+@blueprint.post("/operations/<int:operation_id>/abandon")
+@blueprint.input(AbandonBody)
+@blueprint.output(Answer)
+def abandon(operation_id: int, json_data: AbandonBody) -> dict[str, Any]:
+    """End an undo that cannot be finished; what is left on the cloud is shown as orphaned."""
+    intervention.abandon(core(), actor(), operation_id, settle(core()), json_data.reason)
+    return _now(operation_id)
+
+
+def _now(operation_id: int) -> dict[str, Any]:
+    """The operation as it is now."""
+    with core().store.read() as uow:
+        return reads.show_operation(uow, actor(), operation_id)
