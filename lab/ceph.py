@@ -62,10 +62,12 @@ def create_monitor(layout: Layout, plan: Site) -> None:
 
 
 def wait_for_monitor(site: SiteLayout) -> None:
+    """Returns when the monitor leads its quorum of one."""
     _wait_state(site, "mon.a", "leader")
 
 
 def wait_for_osd(site: SiteLayout) -> None:
+    """Returns when the OSD takes part in the cluster."""
     _wait_state(site, "osd.0", "active")
 
 
@@ -79,7 +81,8 @@ def create_osd(layout: Layout, plan: Site) -> None:
     (data / "osd").mkdir()
     osd_uuid = (data / "osd-uuid").read_text().strip()
     # The same uuid gets the same number when it asks again.
-    _ceph(plan, site, f"osd new {osd_uuid} 0", f"osd crush add osd.0 1.0 root=default host={plan.name}")
+    _ceph(plan, site, "osd", "new", osd_uuid, "0")
+    _ceph(plan, site, "osd", "crush", "add", "osd.0", "1.0", "root=default", f"host={plan.name}")
     run(
         ["ceph-osd", "-c", str(site.ceph_conf), "-i", "0", "--mkfs", "--osd-uuid", osd_uuid],
         log=site.setup_log, namespace=plan.namespace,
@@ -92,13 +95,10 @@ def create_pools(layout: Layout, plan: Site) -> None:
     site = layout.site(plan)
     if site.stamp("ceph-pools").exists():
         return
-    pools = ("volumes", "images")
-    _ceph(plan, site, *(f"osd pool create {pool} 8" for pool in pools))
-    for pool in pools:
-        run(
-            ["rbd", "-c", str(site.ceph_conf), "pool", "init", pool],
-            log=site.setup_log, namespace=plan.namespace,
-        )  # fmt: skip
+    for pool in ("volumes", "images"):
+        _ceph(plan, site, "osd", "pool", "create", pool, "8")
+        init = ["rbd", "-c", str(site.ceph_conf), "pool", "init", pool]
+        run(init, log=site.setup_log, namespace=plan.namespace)
     site.stamp("ceph-pools").touch()
 
 
@@ -113,17 +113,13 @@ def publish_keyring(plan: Site, site: SiteLayout) -> None:
 
 
 def keyring_link(plan: Site) -> Path:
+    """The only path outside the lab's directory that a site needs."""
     return _ETC_CEPH / f"{plan.name}.client.cinder.keyring"
 
 
-def _ceph(plan: Site, site: SiteLayout, *commands: str) -> None:
-    """Gives commands to the cluster in one session: starting the client costs more than the commands do."""
-    answer = run(
-        ["ceph", "-c", str(site.ceph_conf), "--connect-timeout", "30"],
-        log=site.setup_log, namespace=plan.namespace, stdin="\n".join(commands) + "\n", timeout_s=90,
-    )  # fmt: skip
-    if "Error" in answer:
-        raise LabError(f"ceph refused: {answer.strip()}; log: {site.log / 'setup.log'}")
+def _ceph(plan: Site, site: SiteLayout, *argv: str) -> None:
+    client = ["ceph", "-c", str(site.ceph_conf), "--connect-timeout", "30"]
+    run([*client, *argv], log=site.setup_log, namespace=plan.namespace, timeout_s=90)
 
 
 def _wait_state(site: SiteLayout, daemon: str, state: str) -> None:

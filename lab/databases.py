@@ -91,6 +91,7 @@ def create_users(site: SiteLayout, password: str) -> None:
 
 
 def template_path(layout: Layout, group: Group) -> Path:
+    """The dump of a group, which is as old as the lock file."""
     return layout.cache / f"schema-{lock_digest()}" / f"{group.name}.sql"
 
 
@@ -124,8 +125,7 @@ def load(layout: Layout, plan: Site, group: Group) -> None:
     stamp = site.stamp(f"database-{group.name}")
     if stamp.exists():
         return
-    # One log flush for the whole dump instead of one per statement.
-    _sql(site, f"SET foreign_key_checks=0;\n{template_path(layout, group).read_text()}")
+    _sql(site, template_path(layout, group).read_text())
     stamp.touch()
 
 

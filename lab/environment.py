@@ -17,6 +17,7 @@ _BINDINGS = Path("/usr/lib/python3/dist-packages")
 
 
 def lock_digest() -> str:
+    """Stands for the versions of everything that is installed from the lock file."""
     return hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
 
 

@@ -75,8 +75,6 @@ class Lab:
             self._wipe(self._site(name))
 
     def _bring_up(self, sites: Sequence[Site], report: Callable[[str], None]) -> None:
-        if os.geteuid() != 0:
-            raise LabError("the lab makes network namespaces and needs root")
         with self._locked():
             blueprint = self._blueprint()
             bringup.render(blueprint)
@@ -116,6 +114,8 @@ class Lab:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Lets one command at a time change the lab; the next one waits."""
+        if os.geteuid() != 0:
+            raise LabError("the lab makes network namespaces and needs root")
         self._layout.lock.parent.mkdir(parents=True, exist_ok=True)
         with self._layout.lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

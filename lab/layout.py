@@ -100,7 +100,9 @@ class SiteLayout:
         return self.root / "done" / step
 
     def make(self) -> None:
-        """Creates the directories; may be called again."""
+        """Creates the directories, closed to others since keys lie among them; may be called again."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         states = (self.data / name for name in ("nova", "neutron", "cinder", "glance"))
         for directory in (self.etc, self.log, self.run, self.tmp, self.root / "done", *states):
             directory.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ _INSIDE_LINK = "mgmt0"
 
 
 def exists(site: Site) -> bool:
+    """True if the site has a network at all."""
     return (_NAMESPACES / site.namespace).exists()
 
 
@@ -60,6 +61,7 @@ def join(site: Site, log: Path) -> None:
 
 
 def is_joined(site: Site) -> bool:
+    """True unless the cable is cut or missing."""
     flags = Path("/sys/class/net") / site.host_link / "flags"
     return flags.exists() and bool(int(flags.read_text(), 16) & 1)
 

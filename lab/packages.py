@@ -1,6 +1,8 @@
 """The Debian packages a lab needs, installed when some are missing and without starting their daemons."""
 
 import contextlib
+import fcntl
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,15 +30,22 @@ def missing() -> list[str]:
 
 def install(names: list[str], log: Path) -> None:
     """Installs the packages; finishes an installation that was killed in the middle first."""
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     wait = "-oDPkg::Lock::Timeout=300"
     with _daemons_forbidden():
+        _wait_for_dpkg()
         run(["dpkg", "--configure", "-a"], log=log, env=env, timeout_s=600)
         run(["apt-get", wait, "-q", "update"], log=log, env=env, timeout_s=600)
         run(
             ["apt-get", wait, "-q", "-y", "--no-install-recommends", "install", *names],
             log=log, env=env, timeout_s=1800,
         )  # fmt: skip
+
+
+def _wait_for_dpkg() -> None:
+    """Waits while somebody else installs, for instance what a killed `up` has left running."""
+    with Path("/var/lib/dpkg/lock-frontend").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
 
 
 @contextlib.contextmanager

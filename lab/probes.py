@@ -20,12 +20,14 @@ def answers(service: Service, site: Site) -> bool:
 
 
 def speaks_http(service: Service) -> bool:
+    """True for the OpenStack APIs and the object gateway."""
     return service.port is not None and (
         service.layer in ("identity", "control") or service.name == "radosgw"
     )
 
 
 def port_open(service: Service, site: Site) -> bool:
+    """True if somebody listens on the port of the service."""
     try:
         namespaces.connect(site, address_of(service, site), service.port or 0).close()
     except OSError:
@@ -34,6 +36,7 @@ def port_open(service: Service, site: Site) -> bool:
 
 
 def address_of(service: Service, site: Site) -> str:
+    """Where inside the site the service listens."""
     return "127.0.0.1" if service.loopback else site.address
 
 
@@ -49,6 +52,7 @@ def http_answers(site: Site, port: int) -> bool:
 
 
 def socket_open(path: Path) -> bool:
+    """True if somebody listens on the Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(path))

@@ -59,6 +59,7 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def all_processes() -> Iterator[ProcessStat]:
+    """Every process of the machine, as it is now."""
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and (stat := read_stat(int(entry.name))):
             yield stat
@@ -85,6 +86,7 @@ def read_record(path: Path) -> Record | None:
 
 
 def is_alive(record: Record | None) -> bool:
+    """True if the very process of the record still runs."""
     if record is None:
         return False
     stat = read_stat(record.identity.pid)

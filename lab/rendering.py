@@ -23,7 +23,7 @@ _MGR_DISABLED = (
     "mirroring nfs osd_perf_query osd_support prometheus restful rook selftest snap_schedule stats telegraf "
     "test_orchestrator zabbix"
 )
-_OSD_BYTES = 24 << 30
+_OSD_BYTES = 16 << 30
 _MIDDLEWARE = """memcached_servers = 127.0.0.1:11211
 www_authenticate_uri = {auth_url}
 service_token_roles = service,admin
@@ -45,6 +45,7 @@ def fill(template: str, values: dict[str, str]) -> str:
 
 
 def database_url(name: str, password: str) -> str:
+    """Where the services of a site find a database of theirs."""
     return f"mysql+pymysql://openstack:{password}@127.0.0.1:{PORTS['mariadb']}/{name}?charset=utf8"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.commands import SYSTEM_PATH
+from lab.environment import lock_digest
 from lab.layout import Layout, SiteLayout
 from lab.sites import PORTS, Site
 
@@ -73,6 +74,8 @@ def environment(layout: Layout, site: SiteLayout) -> dict[str, str]:
         # glibc gives every thread an arena of its own; two are plenty and save some hundred MiB in all.
         "MALLOC_ARENA_MAX": "2",
         "CEPH_CONF": str(site.ceph_conf),
+        # Programs of another lock file are other programs: the daemons are started anew.
+        "LAB_LOCK": lock_digest(),
     }
 
 

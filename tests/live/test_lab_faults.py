@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
+from lab.processes import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
@@ -55,11 +56,11 @@ def test_up_starts_what_was_killed_and_only_that(lab: Lab) -> None:
     killed = [
         (PROVINCE, "mariadb"), (PROVINCE, "rabbitmq"), (PROVINCE, "nova-conductor"), (PROVINCE, "keystone"),
         (CITY, "ceph-osd"), (CITY, "ceph-mon"), (CITY, "cinder-backup"), (CITY, "ovs-vswitchd"),
-        (CITY, "epmd"),
+        (CITY, "epmd"), (CITY, "ovn-sb"), (PROVINCE, "memcached"), (PROVINCE, "radosgw"),
     ]  # fmt: skip
     for name in killed:
         os.kill(before[name] or 0, signal.SIGKILL)
-    time.sleep(0.5)
+    wait_until(lambda: not any(Path(f"/proc/{before[name]}/exe").exists() for name in killed), timeout_s=10)
     states = {(row.site, row.service): row.state for row in lab.status()}
     assert {name: states[name] for name in killed} == dict.fromkeys(killed, "failed")
 
@@ -106,7 +107,8 @@ def test_up_that_is_killed_in_the_middle_is_finished_by_the_next(lab: Lab) -> No
     lab.site_stop(PROVINCE)
     for seconds in (2, 6, 15):
         process = subprocess.Popen([*python_m_lab(), "up"], stdout=subprocess.DEVNULL)
-        time.sleep(seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
         process.kill()
         process.wait()
     up(lab)
