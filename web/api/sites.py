@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from pydantic import Field
 
 from cloudctl.amounts import Amounts
+from cloudctl.errors import BadInput, Misconfigured
 from cloudctl.models import Project
 from cloudctl.queries import topology as reads
 from cloudctl.store import UnitOfWork
@@ -74,7 +75,10 @@ def sync_site(site_id: str) -> dict[str, Any]:
 def connect_site(json_data: ConnectBody) -> dict[str, Any]:
     """Connect a cloud of one's own to a site of the topology."""
     body = json_data
-    return sites.connect(core(), parts().clouds, actor(), body.site, body.cloud, body.mode)
+    try:
+        return sites.connect(core(), parts().clouds, actor(), body.site, body.cloud, body.mode)
+    except Misconfigured as error:  # the entry is the caller's input here
+        raise BadInput(error.template, faults=error.faults, hint=error.hint, **error.params) from error
 
 
 @blueprint.post("/projects/adopt")
