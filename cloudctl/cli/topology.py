@@ -29,8 +29,10 @@ class Plan(Listing):
         answer = self.planned(args.file)
         if args.out:
             Path(args.out).write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
-        for limit in answer["plan"].get("over", ()):
-            self.say(f"note: set below what is taken already: {limit}")
+        for over in answer["plan"].get("over", ()):
+            self.say("note: {scope} at {site}: {kind} limit {limit}, {load} are taken already".format(**over))
+        for blocked in answer["plan"].get("blocked", ()):
+            self.say("in the way: {place}: {message}".format(**blocked))
         if answer["changes"]:
             self.exit_code = exits.HAS_CHANGES
         else:
