@@ -353,6 +353,20 @@ def test_what_still_holds_projects_resources_or_requests_cannot_be_retired(core:
     assert get(core, Department, "gx-court").retired_at is None
 
 
+def test_a_zone_is_not_retired_under_a_request(core: Core) -> None:
+    do(core)
+    number = a_request(core, a_project(core))
+    gone = edited(
+        ('      internet:  {network: zone-internet,  ipv4: 10.20.32.0/20, ipv6: "fd00:1:3::/64"}', "     "),
+        ('      internet:  {network: zone-internet,  ipv4: 10.21.32.0/20, ipv6: "fd00:2:3::/64"}', "     "),
+    )
+    with pytest.raises(Refused) as caught:
+        do(core, gone, allow_destroy=True)
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"zone province/internet: 1 requests are under way: {number}"
+    ]
+
+
 # -- quotas
 
 
