@@ -120,7 +120,7 @@ def translated(site: str, service: str, what: str) -> Iterator[None]:
         ) from error
     except ka.ClientException as error:  # the line, timeouts, discovery, answers that are none
         if isinstance(error, ka.SSLError) or _BAD_CERTIFICATE in str(error):
-            raise Misconfigured(
+            raise CloudUnavailable(  # a certificate that ran out is renewed: work waits for that
                 "{site}: the certificate of {service} was not accepted: {reason}",
                 hint="set cacert in clouds.yaml to the file of your own CA",
                 reason=str(error),
