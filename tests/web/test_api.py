@@ -318,3 +318,18 @@ def test_the_way_through_the_api_and_the_portal_is_the_same_record(api: WithToke
     number = api("alice").post("/requests", a_vm_form(count=1)).get_json()["id"]
     with core.store.read() as uow:
         assert uow.need(ServiceRequest, number).requested_by == "alice"
+
+
+def test_an_operation_is_followed_and_only_administrators_touch_it(api: WithToken) -> None:
+    alice, carol = api("alice"), api("carol")
+    number = alice.post("/requests", a_vm_form(count=1)).get_json()["id"]
+    for who in ("bob", "carol"):
+        shown = api(who).post(f"/requests/{number}/approve", {"opinion": ""}).get_json()
+    operation = shown["operation_id"]
+    assert alice.get(f"/operations/{operation}").get_json()["steps"] == []
+    assert [row["id"] for row in alice.get("/operations", state="open").get_json()["items"]] == [operation]
+    assert api("erin").get(f"/operations/{operation}").status_code == 404
+    assert alice.post(f"/operations/{operation}/retry").status_code == 403
+    assert carol.post(f"/operations/{operation}/retry").status_code == 200
+    refused = carol.post(f"/operations/{operation}/abandon", {"reason": "tired of it"})
+    assert refused.get_json()["code"] == "wrong_state"

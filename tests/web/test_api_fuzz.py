@@ -40,7 +40,7 @@ ROLES = (
     (Role.AUDITOR, INSTALLATION),
 )
 EVERYDAY = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     database=None,

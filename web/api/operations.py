@@ -1,4 +1,4 @@
-"""Durable work: follow it, look again now, give it up."""
+"""Durable work, its steps, and what to do when it failed."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from pydantic import Field
 from cloudctl.queries import operations as reads
 from provisioning import intervention
 from tenants.settlement import settle
-from web.api.shapes import Answer, Body, Listing, PagedByNumber, listing
+from web.api.shapes import Body, Listing, PagedByNumber, Row, listing
 from web.visitor import actor, core
 
 blueprint = APIBlueprint("operations", __name__, url_prefix="/api/v1", tag="Operations")
 
 
 class OperationsQuery(PagedByNumber):
-    state: str | None = Field(None, description="a state, or `open` for all that go on")
+    state: str | None = None
     request: int | None = None
     site: str | None = None
 
@@ -28,7 +28,7 @@ class AbandonBody(Body):
 @blueprint.input(OperationsQuery, location="query")
 @blueprint.output(Listing)
 def list_operations(query_data: OperationsQuery) -> dict[str, Any]:
-    """Operations that the caller may see, the newest first."""
+    """Operations, the newest first; state `open`: all that go on."""
     asked = query_data
     with core().store.read() as uow:
         rows = reads.list_operations(
@@ -38,31 +38,29 @@ def list_operations(query_data: OperationsQuery) -> dict[str, Any]:
 
 
 @blueprint.get("/operations/<int:operation_id>")
-@blueprint.output(Answer)
+@blueprint.output(Row)
 def show_operation(operation_id: int) -> dict[str, Any]:
-    """One operation with its journaled steps."""
-    with core().store.read() as uow:
-        return reads.show_operation(uow, actor(), operation_id)
+    """One operation with the steps of its journal."""
+    return _show(operation_id)
 
 
 @blueprint.post("/operations/<int:operation_id>/retry")
-@blueprint.output(Answer)
+@blueprint.output(Row)
 def retry(operation_id: int) -> dict[str, Any]:
-    """Look again now instead of after its pause."""
+    """Look again now, with a new deadline, instead of after the growing pause."""
     intervention.retry(core(), actor(), operation_id)
-    return _now(operation_id)
+    return _show(operation_id)
 
 
 @blueprint.post("/operations/<int:operation_id>/abandon")
 @blueprint.input(AbandonBody)
-@blueprint.output(Answer)
+@blueprint.output(Row)
 def abandon(operation_id: int, json_data: AbandonBody) -> dict[str, Any]:
-    """End an undo that cannot be finished; what is left on the cloud is shown as orphaned."""
+    """End an undo that cannot be finished; what it leaves on the cloud is shown as orphaned."""
     intervention.abandon(core(), actor(), operation_id, settle(core()), json_data.reason)
-    return _now(operation_id)
+    return _show(operation_id)
 
 
-def _now(operation_id: int) -> dict[str, Any]:
-    """The operation as it is now."""
+def _show(operation_id: int) -> dict[str, Any]:
     with core().store.read() as uow:
         return reads.show_operation(uow, actor(), operation_id)
