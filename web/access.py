@@ -54,11 +54,6 @@ ACCESS: Mapping[str, str] = {
     "operations.abandon": "operation.retry",
     "resources.list_resources": "resource.see",
     "resources.show_resource": "resource.see",
-    # operations
-    "operations.list_operations": "operation.see",
-    "operations.show_operation": "operation.see",
-    "operations.retry": "operation.retry",
-    "operations.abandon": "operation.retry",
     # quota
     "quota.list_rows": "quota.see",
     "quota.set_limit": "quota.set",

@@ -5,7 +5,6 @@ from web.api import (
     health,
     notices,
     operations,
-    operations,
     people,
     quota,
     requests,
@@ -19,6 +18,7 @@ from web.api import (
 BLUEPRINTS = tuple(
     noun.blueprint
     for noun in (
-        people, sign_in, tokens, topology, sites, requests, resources, operations, quota, notices, audit, health,
+        people, sign_in, tokens, topology, sites, requests, resources,
+        operations, quota, notices, audit, health,
     )
 )  # fmt: skip

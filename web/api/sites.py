@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from pydantic import Field
 
 from cloudctl.amounts import Amounts
-from cloudctl.errors import BadInput, Misconfigured
+from cloudctl.errors import BadInput, Fault, Misconfigured
 from cloudctl.models import Project
 from cloudctl.queries import topology as reads
 from cloudctl.store import UnitOfWork
@@ -78,7 +78,8 @@ def connect_site(json_data: ConnectBody) -> dict[str, Any]:
     try:
         return sites.connect(core(), parts().clouds, actor(), body.site, body.cloud, body.mode)
     except Misconfigured as error:  # the entry is the caller's input here
-        raise BadInput(error.template, faults=error.faults, hint=error.hint, **error.params) from error
+        fault = Fault("cloud", "bad_entry", error.template, error.params, error.hint)
+        raise BadInput("the cloud cannot be connected like this", faults=error.faults or [fault]) from error
 
 
 @blueprint.post("/projects/adopt")
