@@ -55,7 +55,19 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 def _delivered(delivered: Mapping[str, Any]) -> str:
-    return "\n".join(f"{key}: {_flat(value)}" for key, value in delivered.items() if value)
+    """How to get in, and whom to ask; what was made is under resources."""
+    lines = [_way_in(server) for server in delivered.get("servers", ())]
+    people = [_person(person) for person in delivered.get("contact", ())]
+    return "\n".join([*lines, *([f"ask: {', '.join(people)}"] if people else [])])
+
+
+def _way_in(server: Mapping[str, Any]) -> str:
+    addresses = ", ".join(one for each in server["addresses"].values() for one in each)
+    return f"{server['label']}: {server['connect']}   ({addresses})"
+
+
+def _person(person: Mapping[str, Any]) -> str:
+    return f"{person['name']} {person['phone']}" if person.get("phone") else str(person["name"])
 
 
 def _flat(value: Any) -> str:

@@ -129,9 +129,11 @@ def _made(kind: str, now: State, wanted: State) -> Iterable[Change]:
 
 
 def _order(kind: str, id_: str) -> tuple[int, str]:
-    """Divisions from the top down: their rows point upward."""
+    """The order of the file (the first volume type is the usual one); divisions from the top down, for
+    their rows point upward.
+    """
     if kind != "division":
-        return 0, id_
+        return 0, ""
     return len(id_) * 10 - len(id_) + len(id_.rstrip("0")), id_
 
 

@@ -68,8 +68,8 @@ def test_three_machines_with_one_tib_are_active_as_the_plain_client_sees_them(to
     assert [(hold["kind"], hold["state"]) for hold in request["holds"]] == [
         (kind, "converted") for kind in ("instances", "vcpus", "ram_mib", "volumes", "volume_gib", "ports")
     ]
-    assert [approval["verdict"] for approval in request["approvals"]] == ["approved", "approved"]
-    assert len({approval["decided_by"] for approval in request["approvals"]}) == 2
+    assert [approval["state"] for approval in request["approvals"]] == ["approved", "approved"]
+    assert len({approval["by"] for approval in request["approvals"]}) == 2
     servers = {row["external_id"]: row for row in request["resources"] if row["kind"] == "server"}
     seen = part(told[1], "$ openstack --os-cloud province server list")
     assert len(servers) == 3
