@@ -210,10 +210,12 @@ def of_server(one: Server, flavors: Mapping[str, str]) -> There:
 
 
 def of_volume(one: Volume, types: Mapping[str, str]) -> There:
+    """A volume, its type by the catalogue's name."""
     amounts = Amounts({Kind.VOLUMES: 1, Kind.VOLUME_GIB: one.size_gib})
     facts = {"size_gib": one.size_gib, "type": types.get(one.type, one.type)}
     return There(VOLUME, one.id, one.name, one.project_id, one.tags, one.status, amounts, facts)
 
 
 def of_port(one: Port) -> There:
+    """A port: nothing of it can drift."""
     return There(PORT, one.id, one.name, one.project_id, one.tags, one.status, Amounts({Kind.PORTS: 1}))

@@ -25,7 +25,7 @@ from provisioning.drivers import openstack_inspect, openstack_rights
 from provisioning.drivers import openstack_json as parse
 from provisioning.drivers import openstack_listing as listing
 from provisioning.drivers import openstack_quota as quota
-from provisioning.drivers.limited import Slots, limited
+from provisioning.drivers.limited import Slots
 from provisioning.drivers.openstack_auth import ProjectAuth, entries, is_application_credential, region_of
 from provisioning.drivers.openstack_http import Caller, Line
 from provisioning.drivers.openstack_project import OpenStackProject
@@ -177,8 +177,7 @@ class _Held:
     """A connected cloud and what it was made from; made anew when that changes."""
 
     made_from: tuple[object, ...]
-    inner: OpenStackCloud
-    cloud: Cloud
+    cloud: OpenStackCloud
 
 
 class OpenStackClouds:
@@ -217,7 +216,7 @@ class OpenStackClouds:
         with self._lock:
             held, self._held = self._held, {}
         for one in held.values():
-            one.inner.close()
+            one.cloud.close()
 
     def _site(self, site_id: str) -> tuple[str, int]:
         if site_id in self._sites:
@@ -238,8 +237,8 @@ class OpenStackClouds:
             if held is None or held.made_from != made_from:
                 region = region_of(entry, self._settings.clouds_file)
                 site = name.removeprefix("entry ")
-                inner = OpenStackCloud(Line(site, region, slots, self._settings.cloud_timeout_s))
-                held = self._held[name] = _Held(made_from, inner, limited(inner, Slots(slots)))
+                line = Line(site, region, Slots(site, slots), self._settings.cloud_timeout_s)
+                held = self._held[name] = _Held(made_from, OpenStackCloud(line))
             return held.cloud
 
     def _stamp(self) -> tuple[object, ...]:

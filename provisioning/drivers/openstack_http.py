@@ -15,10 +15,11 @@ import requests
 from keystoneauth1 import discover
 from keystoneauth1 import exceptions as ka
 from keystoneauth1.identity.base import BaseIdentityPlugin
-from keystoneauth1.session import Session, TCPKeepAliveAdapter
+from keystoneauth1.session import Session
 from openstack.config.cloud_region import CloudRegion
 
 from cloudctl.errors import CloudctlError, CloudUnavailable, Misconfigured
+from provisioning.drivers.limited import LimitedAdapter, Slots
 from provisioning.drivers.openstack_errors import UNAVAILABLE, error_of, translated
 
 Json = dict[str, Any]
@@ -49,7 +50,7 @@ class Service:
 class Line:
     """The session of a site and what was found out about its services; shared by all threads."""
 
-    def __init__(self, site: str, region: CloudRegion, slots: int, timeout_s: float) -> None:
+    def __init__(self, site: str, region: CloudRegion, slots: Slots, timeout_s: float) -> None:
         self.site = site
         self.region = region
         auth = region.get_auth()
@@ -59,7 +60,7 @@ class Line:
         verify, cert = region.get_requests_verify_args()
         pool = requests.Session()
         for scheme in ("http://", "https://"):
-            pool.mount(scheme, TCPKeepAliveAdapter(pool_maxsize=max(10, 2 * slots)))
+            pool.mount(scheme, LimitedAdapter(slots))
         self.session = Session(
             auth=self.auth, session=pool, verify=verify, cert=cert, timeout=timeout_s,
             user_agent="cloudctl", split_loggers=False,

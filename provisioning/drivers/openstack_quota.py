@@ -1,13 +1,17 @@
 """Quotas of an OpenStack cloud: our kinds in the words of Nova, Cinder and Neutron, pushed and read back."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.errors import CloudctlError, CloudRejected
 from cloudctl.ports import NO_LIMIT
 from provisioning.drivers.openstack_http import Caller, Json
 from provisioning.drivers.openstack_listing import SiteFacts
+
+T = TypeVar("T")
 
 NOVA: Final = {Kind.INSTANCES: "instances", Kind.VCPUS: "cores", Kind.RAM_MIB: "ram"}
 CINDER: Final = {Kind.VOLUMES: "volumes", Kind.VOLUME_GIB: "gigabytes"}
@@ -31,11 +35,19 @@ _UNLIMITED = -1
 
 def get(call: Caller, project_id: str) -> Amounts:
     """The limits now; NO_LIMIT for a kind without one."""
-    limits: dict[Kind, int] = {}
-    for service, words in _WORDS.items():
-        row = _show(call, service, project_id)
-        limits.update({kind: _limit(row[word]) for kind, word in words.items()})
-    return Amounts(limits)
+    rows = together(*(partial(_show, call, service, project_id) for service in _WORDS))
+    words = zip(_WORDS.values(), rows, strict=True)
+    return Amounts({kind: _limit(row[word]) for by_kind, row in words for kind, word in by_kind.items()})
+
+
+def together(*calls: Callable[[], T]) -> list[T]:
+    """Make the calls side by side (each waits for its own slot); their answers in order.
+
+    All are made whatever becomes of one; then the first error, in order, is raised.
+    """
+    with ThreadPoolExecutor(len(calls), thread_name_prefix="quota") as pool:
+        asked = [pool.submit(one) for one in calls]
+    return [one.result() for one in asked]
 
 
 def _limit(n: int) -> int:
@@ -51,9 +63,13 @@ def _show(call: Caller, service: str, project_id: str) -> Json:
 def usage(call: Caller, project_id: str) -> Amounts:
     """What the cloud counts as used, what is being made included."""
     what = f"show the usage of project {project_id}"
-    nova = call.get("compute", f"/os-quota-sets/{project_id}/detail", what)["quota_set"]
-    cinder = call.get("block-storage", f"/os-quota-sets/{project_id}", what, {"usage": "True"})["quota_set"]
-    neutron = call.get("network", f"/quotas/{project_id}/details.json", what)["quota"]
+    nova, cinder, neutron = together(
+        lambda: call.get("compute", f"/os-quota-sets/{project_id}/detail", what)["quota_set"],
+        lambda: call.get("block-storage", f"/os-quota-sets/{project_id}", what, {"usage": "True"})[
+            "quota_set"
+        ],
+        lambda: call.get("network", f"/quotas/{project_id}/details.json", what)["quota"],
+    )
     used = {kind: _in_use(nova[word]) for kind, word in NOVA.items()}
     used.update({kind: _in_use(cinder[word]) for kind, word in CINDER.items()})
     used.update({kind: _in_use(neutron[word]) for kind, word in NEUTRON.items()})
@@ -71,13 +87,20 @@ def push(call: Caller, facts: SiteFacts, project_id: str, limits: Amounts) -> No
     Cinder does not ("limit must be equal or greater than existing resources") and gets what is used.
     """
     what = f"set the quota of project {project_id}"
-    wanted = {word: limits[kind] for kind, word in NOVA.items()}
-    body = {"quota_set": {**wanted, **_NOVA_OPEN, "force": True}}
-    _kept(
-        call, "compute", wanted, call.put("compute", f"/os-quota-sets/{project_id}", what, body)["quota_set"]
+    nova, cinder, neutron = (
+        {word: limits[kind] for kind, word in words.items()} for words in (NOVA, CINDER, NEUTRON)
     )
-    _push_cinder(call, project_id, {word: limits[kind] for kind, word in CINDER.items()}, what)
-    _push_neutron(call, facts, project_id, {word: limits[kind] for kind, word in NEUTRON.items()}, what)
+    together(
+        lambda: _push_nova(call, project_id, nova, what),
+        lambda: _push_cinder(call, project_id, cinder, what),
+        lambda: _push_neutron(call, facts, project_id, neutron, what),
+    )
+
+
+def _push_nova(call: Caller, project_id: str, wanted: dict[str, int], what: str) -> None:
+    body = {"quota_set": {**wanted, **_NOVA_OPEN, "force": True}}
+    answer = call.put("compute", f"/os-quota-sets/{project_id}", what, body)
+    _kept(call, "compute", wanted, answer["quota_set"])
 
 
 def _push_cinder(call: Caller, project_id: str, wanted: dict[str, int], what: str) -> None:

@@ -209,7 +209,7 @@ def write_clouds_yaml(path: Path, url: str, **changes: Any) -> Path:
     return path
 
 
-def clouds_of(path: Path) -> OpenStackClouds:
+def clouds_of(path: Path, slots: int = 8) -> OpenStackClouds:
     """The driver on that file, with the entry `stub` as the province."""
     settings = Settings(home=path.parent, installation="here", clouds_yaml=str(path), cloud_timeout_s=2.0)
-    return OpenStackClouds(settings, sites={"province": "stub"})
+    return OpenStackClouds(settings, sites={"province": "stub"}, slots=slots)

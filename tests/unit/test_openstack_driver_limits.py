@@ -14,11 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloudctl.errors import CloudBusy, CloudNotFound, CloudUnavailable
-from provisioning.drivers.fake_cloud import FakeCloud
-from provisioning.drivers.fake_state import Call
-from provisioning.drivers.limited import Slots, limited
-from tests.unit.stub_openstack import Answer, StubOpenStack, clouds_of, running, write_clouds_yaml
+from cloudctl.errors import CloudBusy, CloudUnavailable
+from provisioning.drivers.limited import Slots
+from tests.unit.stub_openstack import Answer, Asked, StubOpenStack, clouds_of, running, write_clouds_yaml
 
 
 class Crowd:
@@ -27,54 +25,59 @@ class Crowd:
     def __init__(self) -> None:
         self.inside = self.most = 0
         self.door = threading.Event()
-        self.is_full = threading.Semaphore(0)
+        self.has_come = threading.Semaphore(0)
         self._lock = threading.Lock()
 
-    def __call__(self, _call: Call) -> None:
+    def __call__(self, _asked: Asked) -> Answer:
         with self._lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
-        self.is_full.release()
+        self.has_come.release()
         self.door.wait(10)
         with self._lock:
             self.inside -= 1
+        return Answer(body={"volumes": []})
 
 
-def test_no_more_calls_than_slots_run_side_by_side_whoever_makes_them() -> None:
-    fake, crowd = FakeCloud(), Crowd()
-    domain = fake.find_domain("Default")
-    assert domain is not None
-    project = fake.create_project(domain.id, "p", "", [])
-    fake.ensure_own_access(project.id)
-    fake.state.before = crowd
-    cloud = limited(fake, Slots(3))
-    inside = cloud.in_project(project.id)
+@pytest.fixture
+def crowd() -> Crowd:
+    return Crowd()
+
+
+@pytest.fixture
+def stub(crowd: Crowd) -> Iterator[StubOpenStack]:
+    with running() as made:
+        for project in PROJECTS:
+            made.answer("GET", f"/volume/v3/{project}/volumes/detail", crowd)
+        yield made
+
+
+PROJECTS = ("b" * 32, "c" * 32)
+
+
+def test_no_more_calls_than_slots_run_side_by_side_whoever_makes_them(
+    stub: StubOpenStack, crowd: Crowd, tmp_path: Path
+) -> None:
+    cloud = clouds_of(write_clouds_yaml(tmp_path / "clouds.yaml", stub.url), slots=3).at("province")
     with ThreadPoolExecutor(10) as pool:
-        asked = [pool.submit(cloud.list_flavors) for _ in range(5)]
-        asked += [pool.submit(inside.list_volumes) for _ in range(5)]
+        asked = [
+            pool.submit(cloud.in_project(project).list_volumes) for project in PROJECTS for _ in range(5)
+        ]
         for _ in range(3):
-            assert crowd.is_full.acquire(timeout=10)
-        assert not crowd.is_full.acquire(timeout=0.05)
+            assert crowd.has_come.acquire(timeout=10)
+        assert not crowd.has_come.acquire(timeout=0.1)
         crowd.door.set()
-        assert all(one.result(10) is not None for one in asked)
+        assert [one.result(10) for one in asked] == [[]] * 10
     assert crowd.most == 3
 
 
 def test_a_slot_is_given_back_after_an_error_and_waiting_has_an_end() -> None:
-    cloud = limited(FakeCloud(), Slots(1, wait_s=0.05))
+    slots = Slots("province", 1, wait_s=0.05)
     for _ in range(2):
-        with pytest.raises(CloudNotFound):
-            cloud.get_project("nobody")
-    fake, crowd = FakeCloud(), Crowd()
-    fake.state.before = crowd
-    cloud = limited(fake, Slots(1, wait_s=0.05))
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(cloud.list_flavors)
-        assert crowd.is_full.acquire(timeout=10)
-        with pytest.raises(CloudBusy):
-            cloud.list_images()
-        crowd.door.set()
-        first.result(10)
+        with pytest.raises(ZeroDivisionError), slots.taken():
+            raise ZeroDivisionError
+    with slots.taken(), pytest.raises(CloudBusy, match="all 1 places"), slots.taken():
+        pass
 
 
 # -- a private CA
