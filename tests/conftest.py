@@ -13,12 +13,10 @@ from cloudctl.config import Settings
 from cloudctl.core import Core
 from cloudctl.secrets import Signer
 from cloudctl.store import Store
+from tests.rabbitmq import rabbitmq, rabbitmq_node
 from tests.services import postgres_cluster, postgres_url
 
-__all__ = ["postgres_cluster", "postgres_url"]  # fixtures that come from elsewhere
-from tests.services import postgres_cluster, postgres_url
-
-__all__ = ["postgres_cluster", "postgres_url"]  # fixtures that live beside what they start
+__all__ = ["postgres_cluster", "postgres_url", "rabbitmq", "rabbitmq_node"]  # fixtures from elsewhere
 
 
 @dataclass
