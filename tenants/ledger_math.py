@@ -236,7 +236,10 @@ def recount(
 
 
 def guarantee_faults(counters: Mapping[Place, Counter], parents: Mapping[Node, Node]) -> list[Fault]:
-    """Every guarantee above its own limit, and every parent whose children's guarantees exceed its limit."""
+    """Every guarantee above its own limit, and every level whose children's guarantees do not fit within it.
+
+    Within means: within its own guarantee where it has one, else within its limit.
+    """
     faults: list[Fault] = []
     sums: dict[Place, int] = {}
     for place, counter in counters.items():
@@ -249,9 +252,10 @@ def guarantee_faults(counters: Mapping[Place, Counter], parents: Mapping[Node, N
             above = Place(parent, place.site, place.kind)
             sums[above] = sums.get(above, 0) + counter.guarantee
     for place, total in sums.items():
-        limit = counters[place].limit if place in counters else None
-        if limit is not None and total > limit:
-            params = {"total": total, "limit": limit, "kind": place.kind.value}
-            template = "the guarantees below add up to {total} {kind}, above the limit of {limit}"
-            faults.append(Fault(str(place), "guarantees_over_limit", template, params))
+        counter = counters.get(place, Counter())
+        most = counter.guarantee or counter.limit
+        if most is not None and total > most:
+            params = {"total": total, "most": most, "kind": place.kind.value}
+            template = "the guarantees below add up to {total} {kind}, above the {most} there are to give"
+            faults.append(Fault(str(place), "guarantees_over_parent", template, params))
     return faults

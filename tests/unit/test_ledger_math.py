@@ -130,8 +130,13 @@ def test_guarantees_must_fit_under_their_own_limit_and_add_up_within_the_parent(
     )
     assert {(fault.place, fault.code) for fault in guarantee_faults(counters, PARENTS)} == {
         ("department:finance@*", "guarantee_over_limit"),
-        ("division:450000@*", "guarantees_over_limit"),
+        ("division:450000@*", "guarantees_over_parent"),
     }
+
+
+def test_a_level_with_a_guarantee_has_only_that_to_hand_on() -> None:
+    counters = tree(budget=Counter(guarantee=4), finance=Counter(limit=9, guarantee=3))
+    assert [fault.params["most"] for fault in guarantee_faults(counters, PARENTS)] == [3]
 
 
 numbers = st.integers(0, 12)
