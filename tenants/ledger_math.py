@@ -241,21 +241,21 @@ def guarantee_faults(counters: Mapping[Place, Counter], parents: Mapping[Node, N
     Within means: within its own guarantee where it has one, else within its limit.
     """
     faults: list[Fault] = []
-    sums: dict[Place, int] = {}
-    for place, counter in counters.items():
+    promised: dict[Place, int] = {}
+    for place in sorted(counters, key=lambda place: place.node.rank):
+        counter, below = counters[place], promised.get(place, 0)
+        params: dict[str, object] = {"kind": place.kind.value, "guarantee": counter.guarantee, "total": below}
         if counter.limit is not None and counter.guarantee > counter.limit:
-            params = {"guarantee": counter.guarantee, "limit": counter.limit, "kind": place.kind.value}
             template = "the guarantee of {guarantee} {kind} is above the limit of {limit}"
-            faults.append(Fault(str(place), "guarantee_over_limit", template, params))
-        parent = parents.get(place.node)
-        if parent is not None and counter.guarantee:
-            above = Place(parent, place.site, place.kind)
-            sums[above] = sums.get(above, 0) + counter.guarantee
-    for place, total in sums.items():
-        counter = counters.get(place, Counter())
+            faults.append(
+                Fault(str(place), "guarantee_over_limit", template, {**params, "limit": counter.limit})
+            )
         most = counter.guarantee or counter.limit
-        if most is not None and total > most:
-            params = {"total": total, "most": most, "kind": place.kind.value}
+        if below and most is not None and below > most:
             template = "the guarantees below add up to {total} {kind}, above the {most} there are to give"
-            faults.append(Fault(str(place), "guarantees_over_parent", template, params))
+            faults.append(Fault(str(place), "guarantees_over_parent", template, {**params, "most": most}))
+        parent = parents.get(place.node)
+        if parent is not None:
+            above = Place(parent, place.site, place.kind)
+            promised[above] = promised.get(above, 0) + max(counter.guarantee, below)
     return faults

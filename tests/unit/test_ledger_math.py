@@ -139,6 +139,11 @@ def test_a_level_with_a_guarantee_has_only_that_to_hand_on() -> None:
     assert [fault.params["most"] for fault in guarantee_faults(counters, PARENTS)] == [3]
 
 
+def test_guarantees_count_through_levels_that_have_none_of_their_own() -> None:
+    counters = tree(budget=Counter(guarantee=9), clinic=Counter(guarantee=4), **{"450000": Counter(limit=12)})
+    assert [fault.params["total"] for fault in guarantee_faults(counters, PARENTS)] == [13]
+
+
 numbers = st.integers(0, 12)
 limits = st.none() | st.integers(0, 30)
 
