@@ -16,6 +16,7 @@ from cloudctl.models import AuditEvent, ServiceRequest, TopologyVersion
 from tenants import ledger
 from tests.builders import a_county_form, a_vm_form, an_actor
 from tests.web.conftest import Api
+from web.access import ACCESS
 from web.errors import STATUS, status_of
 from web.headers import HEADERS
 
@@ -333,3 +334,12 @@ def test_an_operation_is_followed_and_only_administrators_touch_it(api: WithToke
     assert carol.post(f"/operations/{operation}/retry").status_code == 200
     refused = carol.post(f"/operations/{operation}/abandon", {"reason": "tired of it"})
     assert refused.get_json()["code"] == "wrong_state"
+
+
+def test_the_page_about_the_api_names_every_call(app: APIFlask) -> None:
+    page = (DATA.parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/v1/"):
+            path = rule.rule.removeprefix("/api/v1").replace("<int:", "{").replace("<", "{").replace(">", "}")
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                assert f"| {method} | `{path}` | {ACCESS[rule.endpoint]} |" in page, (method, path)
