@@ -6,6 +6,8 @@ Nothing here sleeps, and nothing is remembered outside of rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from cloudctl.config import Settings
@@ -18,7 +20,7 @@ from cloudctl.store import UnitOfWork
 from provisioning import delivery, desired, project_setup
 from provisioning.desired import PORT, SERVER, Asked
 from provisioning.dropping import dropper
-from provisioning.groundwork import Groundwork
+from provisioning.groundwork import Ground, Groundwork, rest
 from provisioning.job import Job, flavor_amounts, load, write_rows
 from provisioning.lanes import Lanes, Result, worst
 from provisioning.look import addresses, look
@@ -28,6 +30,7 @@ from provisioning.teardown import Drop
 from provisioning.undo import Undo
 
 PLAN, GROUND, CREATE, DELIVERED = "", "ground", "create", "delivered"
+BATCHES = 2  # things started in one pass, by slot of the site; then it looks whether servers can start
 
 
 class Build:
@@ -91,55 +94,71 @@ class Build:
     # -- create: start what is ready to be started, adopt what is there already
 
     def _create(self, run: Run, job: Job) -> Outcome | None:
-        inside = self._clouds.at(job.site.id).in_project(job.external_project)
-        rows = job.rows()
-        seen = look(self._lanes, job.site, inside, kinds_to_list(rows))
-        step = decide(rows, seen, run.clock.now())
-        if step.is_complete:
+        cloud = self._clouds.at(job.site.id)
+        inside = cloud.in_project(job.external_project)
+        rows, ground = job.rows(), rest(run, job, cloud)
+        kinds = kinds_to_list(rows) if self._is_look_due(run, job) else frozenset()
+        seen = look(self._lanes, job.site, inside, kinds)
+        step = decide(rows, seen, run.clock.now(), not ground)
+        if step.is_complete and not ground:
             return self._verify(run, job, inside, seen, step)
-        self._intend(run, job, step)
+        batch = BATCHES * job.site.slots
+        is_more, step = len(step.start) > batch, replace(step, start=step.start[:batch])
+        self._intend(run, job, step, has_looked=bool(kinds))
         if step.failure is not None:
             raise step.failure
         job = load(run, self._settings.installation)
-        error = worst(self._start(run, job, inside, step, seen))
+        error = worst(self._start(run, job, inside, step, seen, ground))
         if isinstance(error, CloudQuotaExceeded) and not job.scratch.get("quota_again"):
             return self._push_again(run, job, error)
         if error is not None:
             raise error
-        return Later(self._settings.poll_s, step.why)
+        return Later(0 if is_more or step.is_complete else self._settings.poll_s, step.why)
 
-    def _intend(self, run: Run, job: Job, step: Next) -> None:
+    def _is_look_due(self, run: Run, job: Job) -> bool:
+        """While there is more to start than fits in a pass, passes follow each other without a look."""
+        at = job.scratch.get("looked_at")
+        horizon = run.clock.now() - timedelta(seconds=self._settings.poll_s)
+        return at is None or datetime.fromisoformat(at) <= horizon
+
+    def _intend(self, run: Run, job: Job, step: Next, has_looked: bool = True) -> None:
         """Write what the look said and what is about to be asked for."""
         now = run.clock.now().isoformat()
         columns = {row_id: _columns(change) for row_id, change in step.changes.items()}
         for row_id in step.start:
             had = columns.setdefault(row_id, {})
             had["spec"] = {**had.get("spec", {}), "tried_at": now, "is_refused": False}
-        if not columns:
+        if not columns and not has_looked:
             return
         with run.write() as (uow, operation):
             write_rows(uow, columns)
             _count_ready(uow, job, operation)
             operation.why = step.why
+            if has_looked:
+                operation.scratch = {**operation.scratch, "looked_at": now}
 
     def _start(
-        self, run: Run, job: Job, inside: CloudInProject, step: Next, seen: Seen
-    ) -> list[Result[Made]]:
+        self, run: Run, job: Job, inside: CloudInProject, step: Next, seen: Seen, ground: Ground
+    ) -> list[Result[Any]]:
         """Everything of one pass side by side; what was made is written in one commit."""
         by_id = {row.id: row for row in job.resources}
-        calls = [(row_id, maker(run, job, inside, by_id[row_id])) for row_id in step.start]
+        calls: list[tuple[str, Callable[[], Any]]] = list(ground)
+        calls += [(row_id, maker(run, job, inside, by_id[row_id])) for row_id in step.start]
         for row_id in step.attach:
             server_id = _server_of(run, by_id[row_id])
             calls.append((row_id, attacher(run, inside, by_id[row_id], server_id)))
         calls += [("", _remover(run, inside, kind, one)) for kind, one in step.drop]
         calls += [(row.id, tagger(run, job, inside, row)) for row in _untagged(job, seen)]
         results = self._lanes.all(job.site.id, job.site.slots, [call for _, call in calls])
-        pairs = zip([row_id for row_id, _ in calls], results, strict=True)
-        columns = {row_id: outcome_of(result) for row_id, result in pairs if row_id}
-        if any(columns.values()):
+        named = [(name, result) for (name, _), result in zip(calls, results, strict=True) if name]
+        laid = {name: result.value for name, result in named[: len(ground)] if result.error is None}
+        columns = {row_id: outcome_of(result) for row_id, result in named[len(ground) :]}
+        if laid or any(columns.values()):
             with run.write() as (uow, operation):
                 write_rows(uow, columns)
                 _count_ready(uow, job, operation)
+                had = {**operation.scratch["ground"], **laid}
+                operation.scratch = {**operation.scratch, "ground": had}
         return results
 
     def _push_again(self, run: Run, job: Job, error: CloudctlError) -> Outcome:

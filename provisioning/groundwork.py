@@ -1,8 +1,13 @@
-"""The order in which the ground of a build is laid: what does not wait for something goes side by side."""
+"""The order in which the ground of a build is laid: what does not wait for something goes side by side.
+
+First what everything needs: project, access, quota. The security group and the key are made while the
+first volumes are: only ports and servers need them.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from cloudctl.amounts import Amounts
 from cloudctl.models import Project
 from cloudctl.operations import Run
 from cloudctl.ports import Cloud, Named
@@ -10,15 +15,17 @@ from provisioning import project_setup
 from provisioning.job import Job
 from provisioning.lanes import Lanes, worst
 
+Ground = list[tuple[str, Callable[[], Any]]]  # key of the ground, and the call that makes it
+
 
 class Groundwork:
-    """Lays the ground; may be begun again at any point."""
+    """Lays the first part of the ground; may be begun again at any point."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
 
     def prepare(self, run: Run, job: Job, cloud: Cloud) -> dict[str, Any]:
-        """Everything the build refers to, as ids: flavor, image, network, types, group, key."""
+        """What must be there before anything can be made; flavor, image, network and types as ids."""
         names = project_setup.names_at_site(run, job)
         asks: list[Callable[[], Any]] = [
             lambda: project_setup.ensure_project(cloud, job),
@@ -34,24 +41,25 @@ class Groundwork:
         ids = project_setup.resolve(names, listings, job.site.id)
         with run.store.read() as uow:
             project = uow.need(Project, job.project.id)
-        return {**ids.as_json(), **self._inside(run, job, cloud, project)}
-
-    def _inside(self, run: Run, job: Job, cloud: Cloud, project: Project) -> dict[str, str | None]:
-        """Access and quotas, then what is made inside the project."""
         external = project.external_id
         assert external is not None
-        first: list[Callable[[], Any]] = [
+        access: list[Callable[[], Any]] = [
             lambda: cloud.ensure_own_access(external),
             lambda: project_setup.push_quota(run, cloud, project, external),
         ]
-        pushed = self._lanes.must(job.site.id, job.site.slots, first)[1]
-        inside = cloud.in_project(external)
-        zone, level = job.request.zone, job.system.mlps_level
-        second: list[Callable[[], Any]] = [lambda: project_setup.read_back(run, cloud, project, pushed)]
-        if job.request.kind == "vm" and zone is not None:
-            key = job.request.draft.get("ssh_key")
-            second.append(lambda: project_setup.ensure_group(inside, zone, level))
-            second.append(lambda: project_setup.ensure_key(inside, key))
-        made = self._lanes.must(job.site.id, job.site.slots, second)
-        _, group, key_name = (*made, None, None)[:3]
-        return {"group": group, "key": key_name}
+        pushed = self._lanes.must(job.site.id, job.site.slots, access)[1]
+        return {**ids.as_json(), "pushed": pushed.as_json()}
+
+
+def rest(run: Run, job: Job, cloud: Cloud) -> Ground:
+    """What nobody has to wait for while volumes are made, as far as it is not done: by key of the ground."""
+    ground, zone, level = job.scratch["ground"], job.request.zone, job.system.mlps_level
+    inside = cloud.in_project(job.external_project)
+    calls: dict[str, Callable[[], Any]] = {
+        "is_read_back": lambda: project_setup.read_back(run, cloud, job.project, Amounts(ground["pushed"])),
+    }
+    if job.request.kind == "vm" and zone is not None:
+        key = job.request.draft.get("ssh_key")
+        calls["group"] = lambda: project_setup.ensure_group(inside, zone, level)
+        calls["key"] = lambda: project_setup.ensure_key(inside, key)
+    return [(name, call) for name, call in calls.items() if name not in ground]

@@ -153,7 +153,7 @@ def _limits(run: Run, project: Project) -> Amounts:
         return ledger_limits(uow, project)
 
 
-def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> None:
+def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> bool:
     """Ask the cloud what it holds now, and store that. CloudRejected when it kept less."""
     assert project.external_id is not None
     held = cloud.get_quota(project.external_id)
@@ -167,6 +167,7 @@ def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> None
             "the site kept a lower quota for {kinds} than was pushed",
             kinds=", ".join(kind.value for kind in short),
         )
+    return True
 
 
 # -- what the build refers to -----------------------------------------------------------------------

@@ -104,8 +104,8 @@ def kinds_to_list(rows: Iterable[Row]) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def decide(rows: Sequence[Row], seen: Seen, now: datetime) -> Next:
-    """The next pass of a build."""
+def decide(rows: Sequence[Row], seen: Seen, now: datetime, has_ground: bool = True) -> Next:
+    """The next pass of a build. Without the ground (group and key) only volumes can be started."""
     changes: dict[str, Change] = {}
     drop: list[tuple[str, str]] = []
     failure: BuildFailed | None = None
@@ -121,7 +121,9 @@ def decide(rows: Sequence[Row], seen: Seen, now: datetime) -> Next:
             else:
                 drop.append((row.kind, change.external_id))
     after = {row.id: _after(row, changes.get(row.id)) for row in rows}
-    start = tuple(row.id for row in after.values() if _can_start(row, after, seen, now))
+    startable = [row for row in after.values() if has_ground or row.kind == VOLUME]
+    startable = [row for row in startable if _can_start(row, after, seen, now)]
+    start = tuple(row.id for row in sorted(startable, key=_turn))
     attach = tuple(row.id for row in after.values() if _can_attach(row, seen))
     is_complete = all(row.is_ready for row in after.values())
     why = _why(list(after.values()), start)
@@ -183,6 +185,12 @@ def _can_start(row: Row, rows: Mapping[str, Row], seen: Seen, now: datetime) -> 
         return True
     volumes = [rows[row.spec["boot"]], *(rows[one] for one in row.spec["data"])]
     return rows[row.spec["port"]].is_ready and all(_is_available(volume, seen) for volume in volumes)
+
+
+def _turn(row: Row) -> tuple[bool, int, str, str]:
+    """Servers first, then what belongs to one server together: the first of many is not kept waiting."""
+    owner = row.name if row.kind == SERVER else row.name.rpartition("-")[0]
+    return (row.kind != SERVER, len(owner), owner, row.name)
 
 
 def _is_available(row: Row, seen: Seen) -> bool:

@@ -46,7 +46,27 @@ def test_on_the_first_pass_nothing_is_looked_at_and_ports_and_volumes_are_starte
         row("server", "s", **SPEC),
     ]
     assert kinds_to_list(rows) == frozenset()
-    assert decide(rows, seen(), NOW).start == ("p", "b", "d")
+    assert set(decide(rows, seen(), NOW).start) == {"p", "b", "d"}
+
+
+def test_without_group_and_key_only_volumes_are_started() -> None:
+    rows = [row("port", "p"), row("volume", "b"), row("volume", "d"), row("server", "s", **SPEC)]
+    assert set(decide(rows, seen(), NOW, has_ground=False).start) == {"b", "d"}
+
+
+def test_servers_are_started_first_and_then_server_by_server() -> None:
+    def part(kind: str, name: str) -> Row:
+        return Row(name, kind, name, "intended", None, {})
+
+    rows = [part("port", f"x-vm{n}-port") for n in (1, 2, 10)]
+    rows += [part("volume", f"x-vm{n}-boot") for n in (1, 2, 10)]
+    rows.append(row("server", "s", boot="b", data=[], port="p"))
+    rows += [row("port", "p", "active", "port1"), row("volume", "b", "active", "v1", **TRIED)]
+    started = decide(rows, seen(volume=[volume("v1", "b")]), NOW).start
+    assert started == (
+        "s",
+        *("x-vm1-boot", "x-vm1-port", "x-vm2-boot", "x-vm2-port", "x-vm10-boot", "x-vm10-port"),
+    )
 
 
 def test_what_was_tried_and_not_recorded_is_looked_for_and_adopted() -> None:
