@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -29,13 +31,28 @@ class RecordingBell:
         self.rung.append(operation_id)
 
 
+@cache
+def _migrated_sqlite() -> bytes:
+    """An empty database of the newest schema."""
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "cloudctl.db"
+        store = Store(f"sqlite:///{file}")
+        store.migrate()
+        store.close()
+        return file.read_bytes()
+
+
 def make_core(home: Path, database: str = "", clock: FrozenClock | None = None) -> Core:
     """A core with a migrated database; `database` is a URL, empty for SQLite in home."""
     settings = Settings(home=home, installation="test-installation", database=database)
     if not (settings.keys / "audit.key").exists():
         Signer.make_key(settings.keys / "audit.key")
+    file = home / "cloudctl.db"
+    if not database and not file.exists():
+        file.write_bytes(_migrated_sqlite())  # the migrations take longer than most tests
     store = Store(settings.database_url)
-    store.migrate()
+    if database:
+        store.migrate()
     clock = clock or FrozenClock()
     audit = Audit(clock, Signer(settings.keys / "audit.key"), settings.audit_heads)
     return Core(settings, store, clock, audit, RecordingBell())
