@@ -50,12 +50,12 @@ def _check_alive(layout: Layout, plan: Site) -> None:
             raise LabError(f"{name} has ended; log: {site.log / name}.log")
 
 
-def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
+def _missing(cloud: Any, since: dict[str, float]) -> list[str]:
     """What keeps the site from being ready, in words; the cheap questions come first."""
     try:
         missing = [
-            *_not_reported(cloud.compute.services(), _COMPUTE, started),
-            *_not_reported(cloud.block_storage.services(), _VOLUME, started),
+            *_not_reported(cloud.compute.services(), _COMPUTE, since),
+            *_not_reported(cloud.block_storage.services(), _VOLUME, since),
         ]
         if missing:
             return missing
@@ -67,7 +67,7 @@ def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
             missing.append("the network has no live chassis")
     except (SDKException, ClientException, OSError) as error:
         return [str(error).splitlines()[0][:200]]
-    since_backup = time.time() - max(started["cinder-backup"], started["cinder-scheduler"])
+    since_backup = time.time() - max(since["cinder-backup"], since["cinder-scheduler"])
     if since_backup < _BACKUP_KNOWN_S:
         missing.append("cinder-scheduler may not know cinder-backup yet")
     return missing
@@ -76,22 +76,30 @@ def _missing(cloud: Any, started: dict[str, float]) -> list[str]:
 def _deaf(layout: Layout, plan: Site) -> list[str]:
     """Daemons older than the broker may not have found back to it yet, though they do report."""
     broker = read_record(layout.site(plan).record("rabbitmq"))
-    if broker is None or broker.started_at < min(_start_times(layout, plan).values()):
+    records = [read_record(layout.site(plan).record(name)) for name in messages.QUEUES]
+    if broker is None or all(record and broker.started_at < record.started_at for record in records):
         return []
     return [f"{name} does not listen to its queue" for name in messages.deaf(plan, layout.site(plan))]
 
 
-def _not_reported(services: Any, wanted: tuple[str, ...], started: dict[str, float]) -> list[str]:
-    """The services that are down or have not reported since their start: an old report lies for a while."""
+def _not_reported(services: Any, wanted: tuple[str, ...], since: dict[str, float]) -> list[str]:
+    """The services that are down or have not reported since then: an old report lies for a while."""
     reported: dict[str, float] = {}
     for service in services:
         if service.state == "up" and service.updated_at:
             seen = datetime.fromisoformat(service.updated_at).replace(tzinfo=UTC).timestamp()
             reported[service.binary] = max(seen, reported.get(service.binary, 0))
-    return [f"{name} has not reported" for name in wanted if reported.get(name, 0) < started[name]]
+    return [f"{name} has not reported" for name in wanted if reported.get(name, 0) < since[name]]
 
 
 def _start_times(layout: Layout, plan: Site) -> dict[str, float]:
+    """When the last of what a service reports through was started: a report before that says nothing."""
     site = layout.site(plan)
-    records = {name: read_record(site.record(name)) for name in (*_COMPUTE, *_VOLUME)}
-    return {name: record.started_at if record else float("inf") for name, record in records.items()}
+
+    def last_start(*names: str) -> float:
+        records = [read_record(site.record(name)) for name in names]
+        return max(record.started_at if record else float("inf") for record in records)
+
+    base = ("mariadb", "rabbitmq")
+    times = {name: last_start(name, *base) for name in (*_COMPUTE, *_VOLUME)}
+    return times | {"nova-compute": last_start("nova-compute", "nova-conductor", *base)}
