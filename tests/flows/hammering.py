@@ -55,6 +55,9 @@ class Hammer:
                 act()
                 self.done[act.__name__] += 1
             except (OverQuota, Conflict, NotAllowed, SecondPersonNeeded) as refusal:
+                assert not isinstance(refusal.__cause__, Exception), (
+                    refusal
+                )  # no constraint stood in for a guard
                 self.done[refusal.code] += 1
             except BadInput as error:
                 assert act == self.guarantee, error.faults
