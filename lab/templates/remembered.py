@@ -8,7 +8,6 @@ import io
 
 from nova import context as nova_context
 from nova import objects
-from nova.compute import task_states
 from nova.image import glance
 from nova.virt import fake
 
@@ -32,7 +31,6 @@ class RememberedDriver(fake.FakeDriverWithoutFakeNodes):
     def snapshot(self, context, instance, image_id, update_task_state):
         """Uploads a small disk, so that the image becomes usable as it does on a real cloud."""
         super().snapshot(context, instance, image_id, update_task_state)
-        update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_UPLOADING)
         metadata = {"disk_format": "raw", "container_format": "bare"}
         glance.API().update(
             context, image_id, metadata, io.BytesIO(instance.uuid.encode().ljust(1 << 20, b"\0"))
