@@ -137,9 +137,9 @@ def broker(settings: Settings) -> Finding:
     """The broker answers, where one is used."""
     if not settings.broker:
         return Finding("broker", OK, "none: the worker is inside `cloudctl serve`")
-    from cloudctl.worker import broker_problem  # noqa: PLC0415
+    from cloudctl.worker import open_queue, queue_problem  # noqa: PLC0415
 
-    problem = broker_problem(settings)
+    problem = queue_problem(open_queue(settings))
     if problem:
         advice = "start RabbitMQ; until then work is found by polling, a second later"
         return Finding("broker", WARN, problem, advice)

@@ -13,10 +13,11 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from celery import Celery
 from celery.worker import WorkController
+from celery.worker.consumer import Consumer
 
 from cloudctl import logs
 from cloudctl.config import Settings, load
@@ -36,13 +37,29 @@ MEMORY = "memory://localhost/"  # a host, or kombu warns that there is none
 _RING_LIMIT = 1000
 
 
+class Listener(Consumer):  # type: ignore[misc]  # Celery has no types
+    """Celery's consumer with what hears a bell, and nothing of what a task queue can do besides.
+
+    For a quorum queue Celery would also make 28 queues for tasks with a delay; ours have none.
+    """
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """The steps of starting and stopping."""
+
+        default_steps: ClassVar[list[str]] = [
+            "celery.worker.consumer.connection:Connection",
+            "celery.worker.consumer.tasks:Tasks",
+            "celery.worker.consumer.consumer:Evloop",
+        ]
+
+
 def open_queue(settings: Settings) -> Celery:
     """The Celery application of an installation: one queue, ids only, no results, no hand on our logging."""
     queue = Celery("cloudctl", broker=settings.broker or MEMORY, set_as_current=False)
     queue.conf.update(
         accept_content=["json"],
-        broker_connection_max_retries=None,  # for ever
-        broker_connection_retry_on_startup=True,
+        broker_connection_retry=False,  # the worker's own loop does, and can be stopped
+        broker_connection_retry_on_startup=False,
         broker_connection_timeout=3,
         result_backend=None,
         task_acks_late=False,  # a bell is rung once; late acks would be cut off after 30 min
@@ -61,10 +78,10 @@ def open_queue(settings: Settings) -> Celery:
     return queue
 
 
-def broker_problem(settings: Settings) -> str | None:
+def queue_problem(queue: Celery) -> str | None:
     """Why the broker does not answer; None when it does."""
     try:
-        with open_queue(settings).connection_for_write() as connection:
+        with queue.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
     except Exception as error:  # whatever a transport raises
         return f"the broker does not answer: {error}"
@@ -188,7 +205,8 @@ class Worker:
         self._controller: WorkController | None = None
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
-        queue.task(name=TASK, ignore_result=True)(self._heard)
+        queue.task(name=TASK, ignore_result=True, shared=False)(self._heard)
+        queue.set_default()  # the threads of Celery's pool look the task up in the process's default
 
     def start(self) -> None:
         """Begin, in threads of this process."""
@@ -214,20 +232,29 @@ class Worker:
         self.crew.take(int(operation_id))
 
     def _listen(self) -> None:
+        was_silent = False
         while not self._stopping.is_set():
-            try:
-                self._controller = self._queue.WorkController(
-                    hostname=f"cloudctl-{os.getpid()}@{socket.gethostname()}",
-                    pool_cls="threads",
-                    concurrency=1,
-                    without_gossip=True,
-                    without_heartbeat=True,
-                    without_mingle=True,
-                )
-                self._controller.start()
-            except Exception as error:  # whatever Celery or a transport raises: polling goes on
-                log.warning("not listening to the queue: %s", error)
+            problem = queue_problem(self._queue)
+            if problem is None:
+                self._consume()
+            elif not was_silent:
+                log.warning("not listening, only polling: %s", problem)
+            was_silent = problem is not None
             self._stopping.wait(RECONNECT_S)
+
+    def _consume(self) -> None:
+        """Hear bells until the connection is lost or the worker stops."""
+        try:
+            self._controller = self._queue.WorkController(
+                hostname=f"cloudctl-{os.getpid()}@{socket.gethostname()}",
+                pool_cls="threads",
+                concurrency=1,
+                consumer_cls=Listener,
+                use_eventloop=False,  # its hub is not closed cleanly outside the main thread
+            )
+            self._controller.start()
+        except Exception as error:  # whatever Celery or a transport raises: polling goes on
+            log.warning("not listening to the queue: %s", error)
 
     def _poll(self) -> None:
         while not self._stopping.wait(self._poll_s):
