@@ -1,6 +1,7 @@
 """Everything said to people has Chinese words: error templates, hints, notices, pages, office words."""
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,16 +28,25 @@ ERRORS = {
     for name, value in vars(errors).items()
     if isinstance(value, type) and issubclass(value, errors.CloudctlError)
 }
-# The command line speaks English and shows what the server translated; start-up faults are for its operator.
-NOT_FOR_READERS = ("cloudctl/cli/", "cloudctl/config.py", "cloudctl/serving.py", "cloudctl/worker.py")
-NAMES = {"template", "hint", "words"}  # variables that hold one
+# The fakes speak as OpenStack does. The command line speaks English and shows what the server translated.
+NOT_FOR_READERS = (
+    "cloudctl/cli/",
+    "cloudctl/config.py",
+    "cloudctl/serving.py",
+    "cloudctl/worker.py",
+    "provisioning/drivers/fake_",
+)
+PARAMETER = re.compile(r"\{[a-z_]+(![rs])?\}")
+NAMES = {"template", "hint", "words", "way_out"}  # variables that hold one
 FIRST = ("translate", "to", "_say", "_")
-TABLES = ("DONE", "MENU", "_PLAIN", "TEXTS")
+TABLES = ("DONE", "MENU", "_PLAIN", "_TYPES", "_SURPRISES")
 
 
 def templates_of_code(path: Path) -> Iterator[tuple[str, str]]:
     """(place, template) of every error, fault, hint, notice and page text that a module builds."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from _with_parameters(path, tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             for text in _said(node):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text
@@ -49,6 +59,21 @@ def templates_of_code(path: Path) -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", text
 
 
+def _with_parameters(path: Path, tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Whatever has a named parameter and reads like a sentence, wherever it stands."""
+    others = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in others:
+            if PARAMETER.search(node.value) and " " in _fixed(node.value).strip(" :"):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+
+
 def _said(call: ast.Call) -> Iterator[str]:
     name = _name(call.func)
     found: list[ast.expr] = []
@@ -59,6 +84,8 @@ def _said(call: ast.Call) -> Iterator[str]:
     ):
         found += call.args[:1]
     if name in ("Fault", "Finding", "_fault", "fault"):
+        found += [*call.args[2:3], *call.args[4:5]]
+    if name == "_flaw":
         found += [*call.args[2:3], *call.args[4:5]]
     if name in ("tell", "tell_requester", "_end"):
         found += call.args[3:4]
@@ -86,7 +113,8 @@ def tables(path: Path) -> Iterator[tuple[str, str]]:
         if isinstance(target, ast.Name) and target.id in TABLES and getattr(node, "value", None) is not None:
             for constant in ast.walk(node.value):  # type: ignore[attr-defined]
                 if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
-                    if " " in constant.value or constant.value[:1].isupper():
+                    is_pattern = "[" in constant.value or "(?" in constant.value
+                    if (" " in constant.value or constant.value[:1].isupper()) and not is_pattern:
                         yield f"{path.relative_to(ROOT)}:{constant.lineno}", constant.value
 
 
