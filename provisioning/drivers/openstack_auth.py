@@ -74,13 +74,14 @@ def is_application_credential(auth: plugin.BaseAuthPlugin) -> bool:
 class ProjectAuth(v3.Token):
     """Tokens for one project, got with cloudctl's own token.
 
+    They come without the catalogue, which is the same for all: smaller here, less work for Keystone.
     Works for whatever the entry signs in with (password, OIDC, two factors), and spares Keystone the
     slow check of the password. A Keystone that forbids this (`allow_rescope_scoped_token = false`)
     gets the password, for the project.
     """
 
     def __init__(self, own: BaseIdentityPlugin, project_id: str) -> None:
-        super().__init__(own.auth_url or "", token="", project_id=project_id)
+        super().__init__(own.auth_url or "", token="", project_id=project_id, include_catalog=False)
         self._own = own
         self._with_password: v3.Password | None = None
 
@@ -129,5 +130,6 @@ def _password_for(own: BaseIdentityPlugin, project_id: str | None) -> v3.Passwor
         username=method.username,
         user_domain_id=method.user_domain_id,
         user_domain_name=method.user_domain_name,
+        include_catalog=False,
         project_id=project_id,
     )

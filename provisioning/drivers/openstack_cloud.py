@@ -31,6 +31,7 @@ from provisioning.drivers.openstack_http import Caller, Line
 from provisioning.drivers.openstack_project import OpenStackProject
 
 _MEMBER_ROLES = ("member", "_member_", "Member")  # what the role of an ordinary user is called, newest first
+_KEPT_PROJECTS = 256
 _EVERYWHERE = {"all_tenants": "1"}
 
 
@@ -130,7 +131,13 @@ class OpenStackCloud:
                 )
             caller = Caller(self._line, ProjectAuth(self._line.auth, project_id), project_id)
             found = self._projects.setdefault(project_id, OpenStackProject(caller, self._facts))
+            self._forget_oldest()
         return found
+
+    def _forget_oldest(self) -> None:
+        """A province has thousands of projects; the token of one not used of late is soon got again."""
+        for project_id in list(self._projects)[:-_KEPT_PROJECTS]:
+            self._projects.pop(project_id, None)
 
     # -- quota
 

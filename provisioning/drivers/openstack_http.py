@@ -69,19 +69,21 @@ class Line:
         self._services: dict[str, Service] = {}
         self._lock = threading.Lock()
 
-    def service(self, name: str, auth: BaseIdentityPlugin, project_id: str | None) -> Service:
+    def service(self, name: str) -> Service:
         """The service as the cloud offers it. Misconfigured when the catalogue has none."""
         found = self._services.get(name)
         if found is None:
             with self._lock:
-                found = self._services.get(name) or self._discover(name, auth, project_id)
+                found = self._services.get(name) or self._discover(name)
                 self._services[name] = found
         return found
 
-    def _discover(self, name: str, auth: BaseIdentityPlugin, project_id: str | None) -> Service:
+    def _discover(self, name: str) -> Service:
+        """Ask with cloudctl's own token: those for projects come without a catalogue."""
         version = _VERSIONS[name]
         with translated(self.site, name, "say which versions it has"):
-            data = auth.get_endpoint_data(
+            project_id = self.auth.get_project_id(self.session)
+            data = self.auth.get_endpoint_data(
                 self.session,
                 endpoint_override=self.region.get_endpoint(name),
                 service_type=name,
@@ -137,7 +139,8 @@ class Caller:
         return self._project
 
     def service(self, name: str) -> Service:
-        return self.line.service(name, self.auth, self.project_id)
+        """The service, as discovered once for the site."""
+        return self.line.service(name)
 
     def get(self, service: str, path: str, what: str, params: Params | None = None) -> Json:
         return self.call(service, "GET", path, what, params=params)

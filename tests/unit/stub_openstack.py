@@ -125,6 +125,8 @@ class StubOpenStack:
             }
             for kind, path in services
         ]
+        if "nocatalog" in asked.query:
+            catalog = []
         token = {
             "methods": methods,
             "user": {"id": USER, "name": "cloudctl", "domain": {"id": "default", "name": "Default"}},
@@ -140,6 +142,7 @@ class StubOpenStack:
 def _handler(stub: StubOpenStack) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer
 
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -148,7 +151,7 @@ def _handler(stub: StubOpenStack) -> type[BaseHTTPRequestHandler]:
             asked = Asked(
                 self.command,
                 where.path,
-                parse_qs(where.query),
+                parse_qs(where.query, keep_blank_values=True),
                 json.loads(raw) if raw else None,
                 {key.lower(): value for key, value in self.headers.items()},
             )
