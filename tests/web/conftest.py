@@ -26,6 +26,12 @@ class NoClouds:
     def at(self, site_id: str) -> Any:
         raise AssertionError(f"asked for the cloud of {site_id}")
 
+    def entries(self) -> list[str]:
+        return []
+
+    def of_entry(self, entry: str) -> Any:
+        return self.at(entry)
+
 
 @dataclass
 class Portal:

@@ -1,5 +1,6 @@
 """Signing in to the portal, and what keeps other sites and other people out of a session."""
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,8 @@ from cloudctl.core import Core
 from cloudctl.models import Session
 from tenants import people
 from tests.builders import an_actor
-from tests.web.conftest import PASSWORD, Api, Portal
+from tests.web.conftest import PASSWORD, Api, NoClouds, Portal
+from web.app import create_app
 
 SignIn = Callable[[str], Portal]
 
@@ -135,3 +137,13 @@ def test_the_language_is_switched_and_remembered(portal: SignIn) -> None:
     assert "Home" in here.get("/").text
     here.client.delete_cookie("cloudctl_language")
     assert "Home" in here.get("/").text
+
+
+def test_behind_https_the_cookie_is_secure_and_the_browser_told_to_stay(core: Core, province: None) -> None:
+    settings = dataclasses.replace(core.settings, public_url="https://cloud.example.gov.cn")
+    client = create_app(dataclasses.replace(core, settings=settings), NoClouds()).test_client()
+    form = {"user_id": "alice", "password": PASSWORD}
+    answer = client.post("/sign-in", data=form, headers={"Origin": "https://cloud.example.gov.cn"})
+    assert answer.status_code == 303
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
