@@ -29,7 +29,7 @@ class App:
     """One installation, wired."""
 
     core: Core
-    clouds: Clouds
+    clouds: ConnectableClouds
     engine: Engine
     box: Box
 
@@ -45,7 +45,7 @@ class SilentBell:
         """Nothing happens."""
 
 
-def open_app(home: Path, bell: Bell | None = None, clouds: Clouds | None = None) -> App:
+def open_app(home: Path, bell: Bell | None = None, clouds: ConnectableClouds | None = None) -> App:
     """Wire the installation in `home`. Misconfigured, with every fault, when it cannot work.
 
     `bell` wakes the workers (default: nobody, due rows are polled); `clouds` replaces the drivers.
