@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from celery import Celery
-from celery.worker import WorkController
+from celery.worker import state as celery_state
 from celery.worker.consumer import Consumer
 
 from cloudctl import logs
@@ -33,6 +33,7 @@ POLL_S = 1.0
 HOUSEKEEPING_S = 60.0
 BELL_LASTS_S = 60  # the poll has long been faster than an older bell
 RECONNECT_S = 5.0
+LISTEN_S = 2.0  # how long Celery reads before it looks whether to stop
 MEMORY = "memory://localhost/"  # a host, or kombu warns that there is none
 _RING_LIMIT = 1000
 
@@ -202,7 +203,6 @@ class Worker:
         self._housekeeping = housekeeping
         self._poll_s = poll_s
         self._stopping = threading.Event()
-        self._controller: WorkController | None = None
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
         queue.task(name=TASK, ignore_result=True, shared=False)(self._heard)
@@ -218,12 +218,11 @@ class Worker:
     def stop(self, within_s: float = 20.0) -> None:
         """End at the next good place. What cannot end in time is taken up by whoever comes next."""
         self._stopping.set()
-        if self._controller is not None:
-            self._controller.stop()
+        celery_state.should_stop = 0  # seen by the thread that reads the socket; from here it would deadlock
         if not self.crew.stop(within_s):
             log.warning("stopped in the middle of operations; they go on when their lease has ended")
         for thread in self._threads:
-            thread.join(2.0)
+            thread.join(LISTEN_S + 1)
 
     # -- the three threads
 
@@ -244,15 +243,15 @@ class Worker:
 
     def _consume(self) -> None:
         """Hear bells until the connection is lost or the worker stops."""
+        celery_state.should_stop = None
         try:
-            self._controller = self._queue.WorkController(
+            self._queue.WorkController(
                 hostname=f"cloudctl-{os.getpid()}@{socket.gethostname()}",
                 pool_cls="threads",
                 concurrency=1,
                 consumer_cls=Listener,
                 use_eventloop=False,  # its hub is not closed cleanly outside the main thread
-            )
-            self._controller.start()
+            ).start()
         except Exception as error:  # whatever Celery or a transport raises: polling goes on
             log.warning("not listening to the queue: %s", error)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMESPACE = "cloudctl.cli"
 INTERRUPTED = 130
 PIPE_BROKEN = 141
+ARGPARSE_ERROR = 2  # where we promise 64
 
 
 class Cloudctl(App):
@@ -134,8 +135,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return PIPE_BROKEN
     except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else exits.FAILED
-        return exits.USAGE if code == 2 else code  # argparse ends with 2 where we promise 64
+        if stop.code is None:
+            return exits.DONE  # help was shown
+        return exits.USAGE if stop.code == ARGPARSE_ERROR else int(stop.code)
     except Exception as error:
         if app.options.debug:
             raise
