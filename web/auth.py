@@ -31,6 +31,7 @@ _WITH_FIRST_PASSWORD = frozenset(
 
 
 def register(app: Flask) -> None:
+    """Run these looks before every view, in this order."""
     app.before_request(_name_the_request)
     app.before_request(_identify)
     app.before_request(_check_access)

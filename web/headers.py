@@ -33,6 +33,7 @@ HEADERS = {
 
 
 def register(app: Flask) -> None:
+    """Put the headers and the log line on every answer."""
     app.before_request(_start)
     app.after_request(_finish)
 

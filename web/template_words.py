@@ -38,6 +38,7 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {"service_request": ("request_page.sh
 
 
 def register(app: Flask) -> None:
+    """Give the templates their words."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(moment=wording.moment, amounts=wording.amounts, plain_json=_plain_json)
     app.jinja_env.filters.update(

@@ -24,6 +24,7 @@ class Parts:
 
 
 def parts() -> Parts:
+    """What this application was given."""
     given = current_app.extensions[EXTENSION]
     assert isinstance(given, Parts)
     return given

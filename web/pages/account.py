@@ -56,6 +56,7 @@ def create_token() -> tuple[str, int]:
 
 @blueprint.post("/tokens/<token_id>/revoke")
 def revoke_token(token_id: str) -> Response:
+    """End one of one's own tokens."""
     people.revoke_token(core(), actor(), token_id)
     return redirect(url_for("account.show_account", done="token_revoked"), 303)
 

@@ -44,6 +44,7 @@ def correct(request_id: int) -> str:
 
 @blueprint.post("/<int:request_id>/correct")
 def send_again(request_id: int) -> Response | tuple[str, int]:
+    """Preview or send again what was returned."""
     found = _returned(request_id)
     return _send(found["kind"], found)
 

@@ -13,6 +13,7 @@ _ON_A_PAGE = 100
 
 @blueprint.get("/audit")
 def list_events() -> str:
+    """Events, the newest first, by whom, what and about what."""
     given = {key: request.args.get(key) or None for key in ("actor", "action", "subject")}
     wanted = AuditFilter(**given, limit=_ON_A_PAGE, before=request.args.get("marker", type=int))
     with core().store.read() as uow:

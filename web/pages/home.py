@@ -17,6 +17,7 @@ _NEWEST = 6
 
 @blueprint.get("/")
 def show() -> str:
+    """What waits, what was asked, what is new."""
     me = actor()
     to_decide = approvals.inbox(core(), me)
     with core().store.read() as uow:
@@ -34,6 +35,7 @@ def show() -> str:
 
 @blueprint.get("/notices")
 def list_notices() -> str:
+    """All of one's own notices, page by page."""
     marker = request.args.get("marker", type=int)
     rows = _notices(_ON_A_PAGE, marker)
     following = rows[-1]["id"] if len(rows) == _ON_A_PAGE else None
@@ -42,6 +44,7 @@ def list_notices() -> str:
 
 @blueprint.post("/notices/<int:notice_id>/read")
 def read_notice(notice_id: int) -> Response:
+    """The notice is read."""
     notices.mark_read(core(), actor(), notice_id)
     return redirect(url_for("home.list_notices"), 303)
 

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 @blueprint.get("/")
 def show() -> str:
+    """The levels of one department or division at one cloud."""
     me = actor()
     with core().store.read() as uow:
         scopes = _scopes(uow, me)

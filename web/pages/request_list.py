@@ -14,6 +14,7 @@ _ON_A_PAGE = 50
 
 @blueprint.get("/requests")
 def show() -> str:
+    """Requests that the person may see, by state."""
     state = request.args.get("state") or None
     is_mine = request.args.get("mine") == "1"
     marker = request.args.get("marker", type=int)

@@ -49,12 +49,14 @@ def reject(request_id: int) -> Response | tuple[str, int]:
 
 @blueprint.post("/withdraw")
 def withdraw(request_id: int) -> Response:
+    """Take one's own request back."""
     requests.withdraw(core(), actor(), request_id)
     return redirect(url_for("request_page.show", request_id=request_id, done="withdrawn"), 303)
 
 
 @blueprint.post("/cancel")
 def cancel(request_id: int) -> Response:
+    """Stop the request; what was made is undone."""
     requests.cancel(core(), actor(), request_id)
     return redirect(url_for("request_page.show", request_id=request_id, done="cancelled"), 303)
 

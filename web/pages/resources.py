@@ -14,6 +14,7 @@ _MOST = 500
 
 @blueprint.get("/")
 def show() -> str:
+    """Machines and volumes, by system, cloud and kind."""
     asked = {key: request.args.get(key) or None for key in ("system", "site", "kind")}
     with core().store.read() as uow:
         rows = reads.list_resources(uow, actor(), asked["system"], None, asked["site"], asked["kind"] or None)

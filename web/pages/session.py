@@ -14,6 +14,7 @@ _YEAR_S = 365 * 86400
 
 @blueprint.get("/sign-in")
 def sign_in_form() -> str | Response:
+    """The form; who is signed in goes home."""
     if visit() is not None:
         return redirect(url_for("home.show"), 303)
     return render_template("sign_in.html", reason=None, onward=None, user_id="")
@@ -38,6 +39,7 @@ def sign_in() -> Response:
 
 @blueprint.post("/sign-out")
 def sign_out() -> Response:
+    """End the session at the server and forget its cookie."""
     people.sign_out(core(), request.cookies.get(COOKIE, ""))
     answer = redirect(url_for("session.sign_in_form"), 303)
     forget_session(answer)
