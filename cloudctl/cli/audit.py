@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
+    """The options that choose events."""
     parser.add_argument("--actor", metavar="USER", help="only what this person did")
     parser.add_argument("--action", metavar="ACTION", help="request.submit, role.grant, ...")
     parser.add_argument("--subject", metavar="KIND:ID", help="only about this, request:12 for example")

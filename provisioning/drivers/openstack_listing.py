@@ -114,6 +114,7 @@ def flavors(call: Caller) -> list[Named]:
 
 
 def images(call: Caller) -> list[Named]:
+    """Every image that the credential can see."""
     rows = call.pages("image", "/images", "images", "list images")
     return [
         Named(row["id"], row.get("name") or "", {"min_disk_gib": row["min_disk"], "status": row["status"]})
@@ -122,6 +123,7 @@ def images(call: Caller) -> list[Named]:
 
 
 def volume_types(call: Caller) -> list[Named]:
+    """Every volume type, private ones as well."""
     rows = call.pages("block-storage", "/types", "volume_types", "list volume types", {"is_public": "None"})
     return [Named(row["id"], row["name"]) for row in rows]
 
