@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from bench import ansible_openstack
 from bench.bare_openstack import Wanted, entry_of, run
 from bench.cleaning import clean, forget_key, project_named
@@ -77,7 +79,7 @@ class Bench:
     def _keep(self, column: str, size: int, measure: Any) -> None:
         try:
             result = measure()
-        except RuntimeError as error:
+        except (RuntimeError, OSError, httpx.HTTPError) as error:  # one round lost is one round less
             self.failures.append(f"{column} {size}: {error}")
             print(f"{column} {size}: {error}", file=sys.stderr, flush=True)
             return

@@ -199,8 +199,9 @@ async def make_volume(api: Api, wanted: Wanted, name: str, gib: int, image: str 
 
 
 async def make_port(api: Api, wanted: Wanted, name: str, network: str, group: str) -> str:
-    body = {"name": name, "network_id": network, "security_groups": [group], "tags": [wanted.name]}
+    body = {"name": name, "network_id": network, "security_groups": [group]}
     port: str = (await api.ask("POST", "network", "/ports", {"port": body}))["port"]["id"]
+    await api.ask("PUT", "network", f"/ports/{port}/tags", {"tags": [wanted.name]})
     return port
 
 
@@ -259,7 +260,8 @@ async def build(api: Api, wanted: Wanted, poll_s: float) -> list[str]:
         if len(waiting) < wanted.vms:
             servers = (await api.ask("GET", "compute", "/servers/detail"))["servers"]
             if any(server["status"] == "ERROR" for server in servers):
-                raise RuntimeError(json.dumps([server.get("fault") for server in servers]))
+                broken = [server for server in servers if server["status"] == "ERROR"]
+                raise RuntimeError(f"{broken[0]['name']} is in ERROR: {broken[0].get('fault')}")
             active = [server["name"] for server in servers if server["status"] == "ACTIVE"]
             if len(active) == wanted.vms:
                 break

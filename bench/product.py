@@ -82,7 +82,7 @@ class Installation:
         operation = json.loads(
             self._call("operation", "show", str(shown["operation_id"]), "-f", "json", user="carol")
         )
-        approved = max(datetime.fromisoformat(one["decided_at"]) for one in shown["approvals"])
+        approved = max(datetime.fromisoformat(one["at"]) for one in shown["approvals"])
         ended = datetime.fromisoformat(operation["ended_at"])
         return {
             "seconds": round((ended - approved).total_seconds(), 2),
@@ -167,8 +167,11 @@ def _topology(systems: list[str], slots: int) -> dict[str, Any]:
 
 
 def _pss_mib(pid: int) -> float:
-    """The process's own share of memory."""
+    """The share of memory of the process and of all that it has started."""
+    own = 0
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return 0.0
+            own = int(line.split()[1])
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    started = {int(child) for file in children for child in file.read_text().split()}
+    return round(own / 1024 + sum(_pss_mib(child) for child in started), 1)

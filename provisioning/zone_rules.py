@@ -42,7 +42,7 @@ OPENINGS: tuple[Opening, ...] = (
 
 def rules(zone: str, mlps_level: int) -> tuple[Rule, ...]:
     """The rules of the zone's security group for a system of that level, IPv4 and IPv6."""
-    made = [Rule("egress", family, None) for family in ("IPv4", "IPv6")]
+    made = [Rule("egress", _family(remote), None, remote=remote) for remote in ANYWHERE]
     for opening in OPENINGS:
         if zone in opening.zones and mlps_level in opening.levels:
             made += _opened(opening)
