@@ -200,7 +200,7 @@ class Old:
             "project": (self.admin.identity, f"/projects/{project}"),
             "roles": (self.admin.identity, f"/role_assignments?scope.project.id={project}"),
         }
-        return {name: service.get(path).json() for name, (service, path) in paths.items()}
+        return {name: in_order(service.get(path).json()) for name, (service, path) in paths.items()}
 
     def clean(self) -> None:
         compute, storage, network = self.cloud.compute, self.cloud.block_storage, self.cloud.network
@@ -216,6 +216,15 @@ class Old:
         for group in list(self.admin.network.security_groups(project_id=self.project.id)):
             self.admin.network.delete_security_group(group)
         self.cloud.close()
+
+
+def in_order(answer: Any) -> Any:
+    """The same answer with every list sorted: the services give rules and the like in any order."""
+    if isinstance(answer, dict):
+        return {key: in_order(value) for key, value in answer.items()}
+    if isinstance(answer, list):
+        return sorted((in_order(one) for one in answer), key=repr)
+    return answer
 
 
 def until(ask: Any) -> None:
