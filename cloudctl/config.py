@@ -93,15 +93,14 @@ def parse(home: Path, document: Any, place: str = FILE_NAME) -> Settings:
     known = {field.name: field for field in fields(Settings) if field.name != "home"}
     faults: list[Fault] = []
     values: dict[str, Any] = {}
-    for key, value in document.items():
+    for key, given in document.items():
         where = f"{place}: {key}"
         if key not in known:
             choices = {"known": ", ".join(sorted(known))}
             faults.append(Fault(where, "unknown_key", "is not a setting", choices, "known: {known}"))
             continue
         wanted = type(getattr(Settings, key))
-        if wanted is float and type(value) is int:
-            value = float(value)
+        value = float(given) if wanted is float and type(given) is int else given
         if type(value) is not wanted:
             faults.append(Fault(where, "bad_type", "must be {type}", {"type": wanted.__name__}))
         elif wanted in (int, float) and value <= 0:

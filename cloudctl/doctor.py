@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cloudctl.config import Settings, load
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, NotFound
 from cloudctl.models import Site
+from cloudctl.ports import Clouds
 from cloudctl.store import UnitOfWork
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -219,9 +221,13 @@ def clouds(core: Core) -> Iterator[Finding]:
     entries = _entries(settings.clouds_file)
     quick = bootstrap.open_clouds(replace(settings, cloud_timeout_s=CLOUD_TIMEOUT_S), core.store)
     for site in sites:
-        yield _auth(site, lambda site_id=site.id: quick.at(site_id).find_domain("Default"))
+        yield _auth(site, partial(_sign_in, quick, site.id))
         if site.cloud in entries:
             yield clock_skew(site.id, entries[site.cloud])
+
+
+def _sign_in(clouds: Clouds, site_id: str) -> object:
+    return clouds.at(site_id).find_domain("Default")
 
 
 def _auth(site: Site, sign_in: Callable[[], Any]) -> Finding:

@@ -49,10 +49,7 @@ def test_every_public_module_class_and_function_says_its_promise() -> None:
         for node in tree.body:
             is_def = isinstance(node, ast.ClassDef | ast.FunctionDef)
             if is_def and not node.name.startswith("_") and not ast.get_docstring(node):
-                plain = isinstance(node, ast.ClassDef) and any(
-                    "dataclass" in ast.unparse(d) for d in node.decorator_list
-                )
-                if not plain:
+                if not _speaks_for_itself(node):
                     silent.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert not silent
 
