@@ -19,10 +19,18 @@ class List(Listing):
         parser.add_argument(
             "--state", metavar="STATE", help="open, or queued, running, undoing, done, failed, abandoned"
         )
+        parser.add_argument("--request", metavar="N", type=int, help="only of this request")
+        parser.add_argument("--site", metavar="SITE", help="only at this cloud")
         parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows")
 
     def rows(self, args: Args) -> "list[Json]":
-        return self.client.rows("/operations", args.limit, state=args.state)
+        return self.client.rows(
+            "/operations",
+            args.limit,
+            state=args.state,
+            request=args.request,
+            site=self.client.id_of("/sites", args.site),
+        )
 
 
 class Show(Showing):

@@ -71,9 +71,11 @@ class Submitting(Showing):
         return ended
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
+def add_place(parser: argparse.ArgumentParser, system_needed: bool = True) -> None:
     """For which system, and where."""
-    parser.add_argument("--system", metavar="CODE|NAME", required=True)
+    parser.add_argument(
+        "--system", metavar="CODE|NAME", required=system_needed, help="the information system"
+    )
     parser.add_argument("--environment", choices=ENVIRONMENTS, default="prod", help="default: prod")
     parser.add_argument(
         "--site", metavar="SITE", help="default: the first that serves the department's division"
@@ -129,7 +131,7 @@ class Volume(Submitting):
     """Ask for volumes, attached to a server or free."""
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        add_place(parser)
+        add_place(parser, system_needed=False)
         parser.add_argument("--size", metavar="SIZE", action="append", required=True, help="may be repeated")
         parser.add_argument("--volume-type", metavar="TYPE")
         parser.add_argument("--attach-to", metavar="SERVER", help="id or name of one of the system's servers")

@@ -63,8 +63,6 @@ class Release(Submitting):
         rows = [resource(self.client, wanted) for wanted in args.resource]
         return {
             "kind": "release",
-            "system": rows[0]["system"],
-            "site": rows[0]["site"],
             "resources": [row["id"] for row in rows],
             "with_volumes": args.with_volumes or None,
         }
