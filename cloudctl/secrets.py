@@ -1,4 +1,4 @@
-"""Secrets: password hashes, sealed values, signatures. Keys live in files of mode 0600, never in the database."""
+"""Secrets: password hashes, sealed values, signatures. Keys are files of mode 0600, never in the database."""
 
 import hashlib
 import os

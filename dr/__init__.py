@@ -1,1 +1,1 @@
-"""Disaster recovery: backups that are proved, plans, drills and failovers (room is left; later issues fill it)."""
+"""Disaster recovery: backups that are proved, plans, drills and failovers. Room is left; nothing is here yet."""

@@ -37,7 +37,8 @@ def vm(tmp_path: Path) -> list[str]:
     key.write_text(AN_SSH_KEY + "\n")
     form = {
         "--system": "预算管理一体化系统", "--zone": "public", "--flavor": "gov.small", "--image": "debian-12",
-        "--boot-size": "10GiB", "--ssh-key": str(key), "--approval-number": "桂发改〔2026〕17号", "--payer": "财政厅",
+        "--boot-size": "10GiB", "--ssh-key": str(key), "--payer": "财政厅",
+        "--approval-number": "桂发改〔2026〕17号",
     }  # fmt: skip
     return ["request", "create", "vm", *(word for pair in form.items() for word in pair)]
 
