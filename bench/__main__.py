@@ -46,14 +46,18 @@ class Bench:
         self.entry = entry_of(self.clouds, "province")
 
     def systems(self) -> list[str]:
-        return [self.name("c", size, n) for size in self.sizes for n in range(self.rounds)]
+        return [self.name("c", size, n) for size in self.sizes for n in range(self.rounds_of(size))]
+
+    def rounds_of(self, size: int) -> int:
+        """Big builds take minutes each: two rounds of them must do."""
+        return self.rounds if size < 10 else min(self.rounds, 2)
 
     def name(self, column: str, size: int, n: int) -> str:
         return f"bench-{self.stamp}-{column}{size}-{n}"
 
     def measure(self, installation: Installation) -> None:
         for size in self.sizes:
-            for n in range(self.rounds):
+            for n in range(self.rounds_of(size)):
                 self.bare(size, n)
                 self.product(installation, size, n)
                 if self.with_ansible and n == 0:

@@ -21,7 +21,8 @@ def environment(home: Path) -> Path:
     place = home / "ansible-venv"
     if not (place / "bin" / "ansible-playbook").exists():
         venv.create(place, with_pip=True)
-        command = [place / "bin" / "pip", "install", "-q", "ansible", "openstacksdk"]
+        # the released collection (2.5.0) reads openstack.version, which newer SDKs no longer have
+        command = [place / "bin" / "pip", "install", "-q", "ansible", "openstacksdk<4.9"]
         subprocess.run(command, check=True, stdout=sys.stderr)
     return place
 

@@ -30,7 +30,7 @@ def write(
             "From the last approval to delivered, in a project that did not exist: domain, project,",
             "access, quotas pushed and read back, security group with its rules, key; for each VM a port,",
             "a boot volume from an image and two data volumes, booted with all of them. 8 calls at a time,",
-            f"a look each second. Medians of {bench.rounds} rounds taken in turns (Ansible: one).",
+            "a look each second. Medians of the rounds below, taken in turns.",
             "Beside `bench/bare_openstack.py`, which records nothing, survives nothing and undoes nothing,",
             f"and {compared or 'without Ansible'} with `bench/ansible/build.yml`.",
             "",
