@@ -3,21 +3,15 @@
 import importlib.metadata
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from cloudctl import bootstrap
 from cloudctl.clock import SystemClock
 from cloudctl.config import Settings, load
 from cloudctl.core import Core
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError, Misconfigured
 from cloudctl.models import Site
 from cloudctl.ports import Clouds
 from cloudctl.store import UnitOfWork
@@ -218,45 +212,30 @@ def clouds(core: Core) -> Iterator[Finding]:
     if not sites:
         yield Finding("sites", WARN, "no site is known yet", "run: cloudctl topology apply FILE")
         return
-    entries = _entries(settings.clouds_file)
     quick = bootstrap.open_clouds(replace(settings, cloud_timeout_s=CLOUD_TIMEOUT_S), core.store)
     for site in sites:
-        yield _auth(site, partial(_sign_in, quick, site.id))
-        if site.cloud in entries:
-            yield clock_skew(site.id, entries[site.cloud])
+        yield from examine_site(site, quick)
 
 
-def _sign_in(clouds: Clouds, site_id: str) -> object:
-    return clouds.at(site_id).find_domain("Default")
-
-
-def _auth(site: Site, sign_in: Callable[[], Any]) -> Finding:
+def examine_site(site: Site, clouds: Clouds) -> Iterator[Finding]:
+    """One site: signing in, every service, the clock."""
     name = f"site {site.id}"
+    advice = f"run: openstack --os-cloud {site.cloud} token issue"
     try:
-        sign_in()
-    except NotFound as error:
-        return Finding(name, FAIL, str(error), f"add '{site.cloud}' to clouds.yaml")
+        inspection = clouds.at(site.id).inspect()
+    except Misconfigured as error:
+        yield Finding(name, FAIL, str(error), f"add '{site.cloud}' to clouds.yaml")
+        return
     except CloudctlError as error:
-        return Finding(
-            name, FAIL, f"{error.code}: {error}", f"run: openstack --os-cloud {site.cloud} token issue"
-        )
-    return Finding(name, OK, f"signed in as '{site.cloud}' of clouds.yaml")
-
-
-def clock_skew(site_id: str, entry: dict[str, Any]) -> Finding:
-    """The site's Keystone and this machine agree on the time."""
-    import httpx  # noqa: PLC0415
-
-    name = f"clock of {site_id}"
-    url = str(entry.get("auth", {}).get("auth_url", ""))
-    try:
-        answer = httpx.get(
-            url, timeout=CLOUD_TIMEOUT_S, verify=entry.get("cacert") or entry.get("verify", True)
-        )
-        there = parsedate_to_datetime(answer.headers["Date"])
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, KeyError, ValueError) as error:
-        return Finding(name, WARN, f"could not be asked: {error}", f"is {url} reachable from here?")
-    return skew(name, (datetime.now(UTC) - there).total_seconds())
+        yield Finding(name, FAIL, f"{error.code}: {error}", advice)
+        return
+    silent = [f"{service.name}: {service.detail}" for service in inspection.services if not service.is_ok]
+    if silent:
+        yield Finding(name, FAIL, "; ".join(silent), advice)
+    else:
+        yield Finding(name, OK, f"signed in as '{site.cloud}' of clouds.yaml, every service answers")
+    if inspection.clock_ahead_s is not None:
+        yield skew(f"clock of {site.id}", inspection.clock_ahead_s)
 
 
 def skew(name: str, seconds: float) -> Finding:
@@ -266,11 +245,3 @@ def skew(name: str, seconds: float) -> Finding:
         return Finding(name, OK, detail)
     state = FAIL if abs(seconds) > SKEW_FAIL_S else WARN
     return Finding(name, state, detail, "let both machines follow the same time source (chrony)")
-
-
-def _entries(file: Path) -> dict[str, dict[str, Any]]:
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        return dict(document.get("clouds") or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, ValueError):
-        return {}

@@ -15,6 +15,24 @@ def site_path(client: "Client", wanted: str) -> str:
     return f"/sites/{quote(str(client.find('/sites', wanted)['id']), safe='')}"
 
 
+def checked(row: "Json") -> "Json":
+    """What a look at a cloud found, in short: what is missing whole, what is well counted."""
+    shown: Json = {}
+    for key in ("id", "name", "mode", "state", "user", "checked_at"):
+        if row.get(key) is not None:
+            shown[key] = row[key]
+    services = row.get("services", ())
+    shown["services"] = ", ".join(f"{one['name']} {one['detail']}".strip() for one in services)
+    rights = row.get("rights", ())
+    shown["rights"] = f"{sum(one['is_held'] for one in rights)} of {len(rights)} held"
+    for key in ("problems", "advice"):
+        if row.get(key):
+            shown[key] = "\n".join(f"{one['place']}: {one['message']}" for one in row[key])
+    if row.get("topology"):
+        shown["topology"] = row["topology"]
+    return shown
+
+
 class List(Listing):
     """List the clouds."""
 
@@ -45,6 +63,9 @@ class Check(Show):
             help="first set the cloud's default quotas to zero: no project made beside cloudctl has any",
         )
 
+    def for_people(self, row: "Json") -> "Json":
+        return checked(row)
+
     def one(self, args: Args) -> "Json":
         zero = "?zero_default_quotas=true" if args.zero_default_quotas else ""
         return self.client.post(f"{site_path(self.client, args.site)}/check{zero}")
@@ -73,6 +94,9 @@ class Connect(Showing):
         parser.add_argument(
             "--observe", action="store_true", help="only look: nothing will ever be made there"
         )
+
+    def for_people(self, row: "Json") -> "Json":
+        return checked(row)
 
     def one(self, args: Args) -> "Json":
         site = self.client.id_of("/sites", args.site) if args.site else None

@@ -7,11 +7,13 @@ import yaml
 
 from cloudctl import doctor
 from cloudctl.cli import exits
+from cloudctl.clock import FrozenClock
 from cloudctl.config import FILE_NAME
 from cloudctl.doctor import FAIL, OK, WARN, Finding
 from cloudctl.initialise import Wish, initialise
 from cloudctl.models import AuditEvent, Site
 from cloudctl.store import Store
+from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
 from tests.command_line import run
 
 
@@ -119,7 +121,13 @@ def test_a_site_without_an_entry_or_an_answer_is_named(installed: Path) -> None:
     assert findings["site city-1"].state == FAIL
     assert findings["site province"].state == FAIL
     assert "openstack --os-cloud province" in findings["site province"].advice
-    assert findings["clock of province"].state == WARN
+
+
+def test_a_site_that_answers_is_told_with_its_clock(clock: FrozenClock) -> None:
+    site = Site(id="province", cloud="province")
+    findings = list(doctor.examine_site(site, FakeClouds({"province": FakeCloud("province", clock)})))
+    assert {finding.state for finding in findings} == {OK}
+    assert findings[0].name == "site province"
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, OK), (-4, OK), (6, WARN), (-61, FAIL), (3600, FAIL)])
