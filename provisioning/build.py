@@ -6,6 +6,7 @@ Nothing here sleeps, and nothing is remembered outside of rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from provisioning.groundwork import Ground, Groundwork, rest
 from provisioning.job import Job, flavor_amounts, load, write_rows
 from provisioning.lanes import Lanes, Result, worst
 from provisioning.look import addresses, look
-from provisioning.making import Made, attacher, maker, outcome_of, tagger
+from provisioning.making import Made, attacher, kept, maker, outcome_of, tagger
 from provisioning.reconcile import Change, Next, Seen, decide, extras, kinds_to_list
 from provisioning.teardown import Drop
 from provisioning.undo import Undo
@@ -113,7 +114,15 @@ class Build:
             return self._push_again(run, job, error)
         if error is not None:
             raise error
-        return Later(0 if is_more or step.is_complete else self._settings.poll_s, step.why)
+        return Later(0 if is_more or step.is_complete else self._next_look_s(run), step.why)
+
+    def _next_look_s(self, run: Run) -> float:
+        """Looks are a poll apart, whatever was started in between; the first one is due at once."""
+        at = load(run, self._settings.installation).scratch.get("looked_at")
+        if at is None:
+            return 0
+        since = (run.clock.now() - datetime.fromisoformat(at)).total_seconds()
+        return max(0.0, self._settings.poll_s - since)
 
     def _is_look_due(self, run: Run, job: Job) -> bool:
         """While there is more to start than fits in a pass, passes follow each other without a look."""
@@ -142,8 +151,11 @@ class Build:
     ) -> list[Result[Any]]:
         """Everything of one pass side by side; what was made is written in one commit."""
         by_id = {row.id: row for row in job.resources}
-        calls: list[tuple[str, Callable[[], Any]]] = list(ground)
-        calls += [(row_id, maker(run, job, inside, by_id[row_id])) for row_id in step.start]
+        group: Future[str] = Future()
+        if "group" in job.scratch["ground"]:
+            group.set_result(job.scratch["ground"]["group"])
+        calls = [(name, kept(group, call) if name == "group" else call) for name, call in ground]
+        calls += [(row_id, maker(run, job, inside, by_id[row_id], group)) for row_id in step.start]
         for row_id in step.attach:
             server_id = _server_of(run, by_id[row_id])
             calls.append((row_id, attacher(run, inside, by_id[row_id], server_id)))

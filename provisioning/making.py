@@ -1,6 +1,7 @@
 """The calls that make things, one function a kind: from a row and what it needs to a call and its result."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from cloudctl.errors import CloudBusy, CloudConflict, CloudctlError
@@ -16,13 +17,32 @@ from provisioning.look import addresses
 Made = dict[str, Any]  # columns of the row that are new
 
 
-def maker(run: Run, job: Job, inside: CloudInProject, row: Resource) -> Callable[[], Made]:
-    """The call for one row, to be run in a lane."""
-    make = {PORT: _make_port, VOLUME: _make_volume, SERVER: _make_server}[row.kind]
+def maker(
+    run: Run, job: Job, inside: CloudInProject, row: Resource, group: Future[str]
+) -> Callable[[], Made]:
+    """The call for one row, to be run in a lane; a port waits in it for the security group."""
 
     def call() -> Made:
+        group_id = group.result() if row.kind == PORT else ""
         run.must_hold()
+        if row.kind == PORT:
+            return _make_port(job, inside, row, group_id)
+        make = {VOLUME: _make_volume, SERVER: _make_server}[row.kind]
         return make(job, inside, row)
+
+    return call
+
+
+def kept(promise: Future[str], make: Callable[[], str]) -> Callable[[], str]:
+    """The call that makes the group, and lets those who wait for it know."""
+
+    def call() -> str:
+        try:
+            promise.set_result(make())
+        except BaseException as error:
+            promise.set_exception(error)
+            raise
+        return promise.result()
 
     return call
 
@@ -66,10 +86,9 @@ def is_certain(error: CloudctlError) -> bool:
     return not error.retry
 
 
-def _make_port(job: Job, inside: CloudInProject, row: Resource) -> Made:
-    ground = job.scratch["ground"]
+def _make_port(job: Job, inside: CloudInProject, row: Resource, group_id: str) -> Made:
     tags = job.tags(row.id)
-    port = inside.create_port(NewPort(row.name, ground["network"], (ground["group"],), tags))
+    port = inside.create_port(NewPort(row.name, job.scratch["ground"]["network"], (group_id,), tags))
     if not tags.items() <= port.tags.items():
         inside.tag_port(port.id, tags)
     return {"external_id": port.id, "state": ResourceState.ACTIVE, "addresses": addresses(port)}

@@ -105,7 +105,7 @@ def kinds_to_list(rows: Iterable[Row]) -> frozenset[str]:
 
 
 def decide(rows: Sequence[Row], seen: Seen, now: datetime, has_ground: bool = True) -> Next:
-    """The next pass of a build. Without the ground (group and key) only volumes can be started."""
+    """The next pass of a build. Until the ground is laid, group and key included, no server is started."""
     changes: dict[str, Change] = {}
     drop: list[tuple[str, str]] = []
     failure: BuildFailed | None = None
@@ -121,7 +121,7 @@ def decide(rows: Sequence[Row], seen: Seen, now: datetime, has_ground: bool = Tr
             else:
                 drop.append((row.kind, change.external_id))
     after = {row.id: _after(row, changes.get(row.id)) for row in rows}
-    startable = [row for row in after.values() if has_ground or row.kind == VOLUME]
+    startable = [row for row in after.values() if has_ground or row.kind != SERVER]
     startable = [row for row in startable if _can_start(row, after, seen, now)]
     start = tuple(row.id for row in sorted(startable, key=_turn))
     attach = tuple(row.id for row in after.values() if _can_attach(row, seen))

@@ -49,9 +49,12 @@ def test_on_the_first_pass_nothing_is_looked_at_and_ports_and_volumes_are_starte
     assert set(decide(rows, seen(), NOW).start) == {"p", "b", "d"}
 
 
-def test_without_group_and_key_only_volumes_are_started() -> None:
-    rows = [row("port", "p"), row("volume", "b"), row("volume", "d"), row("server", "s", **SPEC)]
-    assert set(decide(rows, seen(), NOW, has_ground=False).start) == {"b", "d"}
+def test_without_group_and_key_no_server_is_started() -> None:
+    rows = [row("port", "p", "active", "port1"), row("volume", "b", "active", "v1", **TRIED)]
+    rows.append(row("server", "s", boot="b", data=[], port="p"))
+    look = seen(volume=[volume("v1", "b")])
+    assert decide(rows, look, NOW, has_ground=False).start == ()
+    assert decide(rows, look, NOW, has_ground=True).start == ("s",)
 
 
 def test_servers_are_started_first_and_then_server_by_server() -> None:
