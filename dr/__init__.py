@@ -1,1 +1,1 @@
-"""Disaster recovery: backups that are proved, plans, drills and failovers. Room is left; nothing is here yet."""
+"""Disaster recovery: backups that are proved, plans, drills, failovers. Room is left; nothing is here yet."""

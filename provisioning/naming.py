@@ -36,6 +36,11 @@ def port(server_name: str) -> str:
     return f"{server_name}-port"
 
 
+def projects(name: str, installation: str) -> tuple[str, str]:
+    """The name of a project, and the one it gets where somebody else's has that name already."""
+    return name, f"{name}-{hashlib.sha256(installation.encode()).hexdigest()[:6]}"
+
+
 def security_group(zone: str) -> str:
     return f"cloudctl-{zone}"
 

@@ -3,7 +3,7 @@
 Everything here may be done again at any time; what is there already is kept or put right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from provisioning.job import Job, ledger_limits, site_name, zone_network
 
 REMOVING = "removing"  # Project.state while the undo of the request that made it takes it away
 _PUSHES = 5
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Found:
 def ensure_project(cloud: Cloud, job: Job) -> CloudProject:
     """The project at the site: bound, found by name and tag, or made.
 
-    CloudConflict when somebody else's project has its name. CloudBusy while it is being taken away.
+    Where somebody else's project has the name already, ours is made under a second, equally fixed name: a
+    project is bound by its id, and the name is only a label. CloudBusy while it is being taken away.
     """
     project = job.project
     if project.state == REMOVING:
@@ -51,17 +53,27 @@ def ensure_project(cloud: Cloud, job: Job) -> CloudProject:
     if project.external_id is not None:
         return CloudProject(project.external_id, project.name, project.external_domain_id or "")
     domain = _ensure_domain(cloud, job)
-    found = _find_project(cloud, job, domain)
-    if found is not None:
-        return found
-    marks = naming.labels(job.tags())
-    try:
-        return cloud.create_project(domain.id, project.name, job.system.name, sorted(marks))
-    except CloudConflict:
-        found = _find_project(cloud, job, domain)  # another request of the system was faster
-        if found is None:
-            raise
-        return found
+    for _ in range(_TRIES):
+        taken = cloud.list_projects(domain.id)
+        found = _ours(job, taken)
+        if found is not None:
+            return found
+        names = {one.name for one in taken}
+        name = next(
+            (one for one in naming.projects(project.name, job.installation) if one not in names), None
+        )
+        if name is None:
+            break
+        try:
+            return cloud.create_project(domain.id, name, job.system.name, sorted(naming.labels(job.tags())))
+        except CloudConflict:
+            continue  # another request of the system, or somebody else, was faster: look again
+    raise CloudConflict(
+        "domain '{domain}' has projects of others by both names for '{name}'",
+        domain=domain.name,
+        name=project.name,
+        hint="bind one with: cloudctl project adopt; or rename it",
+    )
 
 
 def existing(cloud: Cloud, job: Job) -> CloudProject | None:
@@ -71,10 +83,7 @@ def existing(cloud: Cloud, job: Job) -> CloudProject | None:
     domain = cloud.find_domain(name)
     if domain is None:
         return None
-    try:
-        return _find_project(cloud, job, domain)
-    except CloudConflict:
-        return None  # somebody else's
+    return _ours(job, cloud.list_projects(domain.id))
 
 
 def _ensure_domain(cloud: Cloud, job: Job) -> Named:
@@ -101,20 +110,11 @@ def _ensure_domain(cloud: Cloud, job: Job) -> Named:
         return domain
 
 
-def _find_project(cloud: Cloud, job: Job, domain: Named) -> CloudProject | None:
-    for found in cloud.list_projects(domain.id):
-        if found.name != job.project.name:
-            continue
-        ours = naming.labels({TAG_INSTALLATION: job.installation, TAG_SYSTEM: job.system.id})
-        if ours <= found.tags:
-            return found
-        raise CloudConflict(
-            "domain '{domain}' has a project '{name}' that cloudctl did not make",
-            domain=domain.name,
-            name=found.name,
-            hint="bind it with: cloudctl project adopt; or rename it",
-        )
-    return None
+def _ours(job: Job, projects: Iterable[CloudProject]) -> CloudProject | None:
+    """The project that this installation made for the system and environment: by name, proved by tags."""
+    marks = naming.labels({TAG_INSTALLATION: job.installation, TAG_SYSTEM: job.system.id})
+    names = naming.projects(job.project.name, job.installation)
+    return next((one for one in projects if one.name in names and marks <= one.tags), None)
 
 
 def bind(run: Run, job: Job, found: CloudProject) -> None:

@@ -152,17 +152,27 @@ def test_a_site_with_one_domain_for_all_needs_that_domain(world: World) -> None:
 # -- somebody else's
 
 
-def test_a_strangers_project_of_that_name_is_not_taken(world: World) -> None:
+def test_a_strangers_project_of_that_name_is_left_alone_and_ours_gets_a_second_name(world: World) -> None:
     domain = world.cloud.create_domain("gx-finance", "")
-    project = world.cloud.create_project(domain.id, "gx-finance-budget-prod", "", [])
+    strange = world.cloud.create_project(domain.id, "gx-finance-budget-prod", "", [])
+    _, operation_id = a_request(world)
+    assert world.work(operation_id).state == "done"
+    bound = world.project().external_id
+    assert bound is not None
+    assert bound != strange.id
+    name, second = naming.projects("gx-finance-budget-prod", "test-installation")
+    assert (strange.name, world.cloud.state.projects[bound].name) == (name, second)
+    assert world.cloud.state.projects[strange.id] == CloudProject(strange.id, name, domain.id)
+
+
+def test_where_both_names_are_taken_the_way_out_is_said(world: World) -> None:
+    domain = world.cloud.create_domain("gx-finance", "")
+    for name in naming.projects("gx-finance-budget-prod", "test-installation"):
+        world.cloud.create_project(domain.id, name, "", [])
     _, operation_id = a_request(world)
     operation = world.work(operation_id)
     assert (operation.state, operation.error_code) == ("failed", "cloud_conflict")
     assert "project adopt" in (operation.error_message or "")
-    assert list(world.cloud.state.projects) == [project.id]
-    assert world.cloud.state.projects[project.id] == CloudProject(
-        project.id, "gx-finance-budget-prod", domain.id
-    )
 
 
 def test_a_project_that_this_installation_made_and_forgot_is_adopted(world: World) -> None:

@@ -167,7 +167,10 @@ def test_guarantees_that_do_not_fit_are_refused_and_nothing_changes(province: Co
     set_limit(province, "division:450000", 10)
     with pytest.raises(BadInput) as refused:
         set_limit(province, "department:gx-finance", 9, guarantee=11)
-    assert {fault.code for fault in refused.value.faults} == {"guarantee_over_limit", "guarantees_over_parent"}
+    assert {fault.code for fault in refused.value.faults} == {
+        "guarantee_over_limit",
+        "guarantees_over_parent",
+    }
     assert counter(province, "department:gx-finance") == {}
 
 
