@@ -110,7 +110,7 @@ class Build:
             raise step.failure
         job = load(run, self._settings.installation)
         error = worst(self._start(run, job, inside, step, seen, ground))
-        if isinstance(error, CloudQuotaExceeded) and not job.scratch.get("quota_again"):
+        if isinstance(error, CloudQuotaExceeded):
             return self._push_again(run, job, error)
         if error is not None:
             raise error
@@ -174,13 +174,20 @@ class Build:
         return results
 
     def _push_again(self, run: Run, job: Job, error: CloudctlError) -> Outcome:
-        """Somebody lowered the quota at the cloud: put it right, once."""
-        cloud = self._clouds.at(job.site.id)
-        project_setup.push_quota(run, cloud, job.project, job.external_project)
+        """Somebody lowered the quota at the cloud: put it right, once.
+
+        Neutron also refuses for a moment what would fit, while it counts several ports at a time: as long
+        as its own numbers leave room, that is trouble that passes.
+        """
+        cloud, tries = self._clouds.at(job.site.id), int(job.scratch.get("quota_again", 0))
+        if tries and not project_setup.has_room(cloud, job):
+            raise error
+        if not tries:
+            project_setup.push_quota(run, cloud, job.project, job.external_project)
         with run.write() as (uow, operation):
-            operation.scratch = {**operation.scratch, "quota_again": True}
+            operation.scratch = {**operation.scratch, "quota_again": tries + 1}
             run.journal(uow, "quota again", "done", error.text(), error.cloud_request_id)
-        return Later(self._settings.poll_s, "the site's quota was pushed again")
+        return Later(self._settings.poll_s, "the site's quota was short; looked after")
 
     # -- verify and deliver: exactly what was asked for, and how to use it
 

@@ -170,6 +170,14 @@ def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> bool
     return True
 
 
+def has_room(cloud: Cloud, job: Job) -> bool:
+    """Whether by the cloud's own numbers all that is not made yet still fits."""
+    held, used = cloud.get_quota(job.external_project), cloud.usage(job.external_project)
+    missing = [row for row in job.resources if row.external_id is None]
+    needed = sum((Amounts(row.amounts) for row in missing), Amounts())
+    return all(used[kind] + needed[kind] <= held[kind] for kind in needed)
+
+
 # -- what the build refers to -----------------------------------------------------------------------
 
 

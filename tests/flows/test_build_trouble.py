@@ -13,6 +13,7 @@ from cloudctl.errors import (
     CloudBusy,
     CloudctlError,
     CloudForbidden,
+    CloudQuotaExceeded,
     CloudRejected,
     CloudUnavailable,
 )
@@ -263,6 +264,29 @@ def test_a_quota_lowered_by_hand_is_pushed_once_more(world: World) -> None:
     assert world.cloud.count("set_quota") == 2
     assert steps(world, operation_id)["quota again"] == "done"
     world.assert_exactly(request_id, servers=2, volumes=6, ports=2)
+
+
+def test_a_quota_refusal_that_the_clouds_own_numbers_do_not_bear_out_is_tried_again(world: World) -> None:
+    request_id, operation_id = a_request(world)
+    refusal = CloudQuotaExceeded("Quota exceeded for resources: ['port'].", cloud_request_id="req-4")
+    world.cloud.fail("create_port", 1, refusal, times=5)
+    assert world.work(operation_id).state == "done"
+    world.assert_exactly(request_id, servers=2, volumes=6, ports=2)
+    assert world.cloud.count("set_quota") == 2
+
+
+def test_a_quota_that_somebody_keeps_lowering_undoes_everything(world: World) -> None:
+    request_id, operation_id = a_request(world)
+
+    def lower(call: object) -> None:
+        if getattr(call, "name", "") == "create_server":
+            state = world.cloud.state
+            state.quotas = {key: amounts * 0 for key, amounts in state.quotas.items()}
+
+    world.cloud.state.before = lower
+    world.work(operation_id)
+    assert_undone(world, request_id, operation_id, "cloud_quota_exceeded")
+    assert world.cloud.count("set_quota") == 2
 
 
 def test_an_image_deleted_in_the_middle_undoes_everything_and_says_so(world: World) -> None:
