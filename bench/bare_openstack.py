@@ -145,7 +145,7 @@ async def make_project(admin: Api, wanted: Wanted) -> str:
 
 async def push_quota(admin: Api, wanted: Wanted, project_id: str) -> None:
     """The three services, side by side, and what they say afterwards."""
-    # twice the ports: while Neutron counts several at a time it refuses what would just fit, and this gives up
+    # twice the ports: counting several at a time Neutron refuses what would just fit, and this gives up
     n, disks = wanted.vms, 1 + len(wanted.data_gib)
     nova = {"instances": n, "cores": 8 * n, "ram": 16384 * n}
     cinder = {"volumes": disks * n, "gigabytes": (wanted.boot_gib + sum(wanted.data_gib)) * n}

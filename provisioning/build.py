@@ -111,7 +111,7 @@ class Build:
         job = load(run, self._settings.installation)
         error = worst(self._start(run, job, inside, step, seen, ground))
         if isinstance(error, CloudQuotaExceeded):
-            return self._push_again(run, job, error)
+            return self._push_again(run, load(run, self._settings.installation), error)
         if error is not None:
             raise error
         return Later(0 if is_more or step.is_complete else self._next_look_s(run), step.why)
