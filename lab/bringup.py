@@ -34,7 +34,7 @@ class Blueprint:
     compute: Compute
 
     def values(self, plan: Site) -> dict[str, str]:
-        return rendering.site_values(self.layout, plan, self.sites, self.credentials.of(plan), self.compute)
+        return rendering.site_values(self.layout, plan, self.credentials.of(plan), self.compute)
 
 
 def render(blueprint: Blueprint) -> None:

@@ -10,16 +10,22 @@ from lab.sites import Site
 
 #: Accounts of a site's Keystone; `backup` owns the bucket of the volume backups.
 SERVICE_USERS = ("nova", "glance", "placement", "neutron", "cinder", "rgw", "backup")
-_SITE_SECRETS = ("admin", "database", "rabbit", "cookie", *SERVICE_USERS)
+_SITE_SECRETS = ("admin", "database", "rabbit", "cookie", "backup-access", "backup-secret", *SERVICE_USERS)
 
 
 @dataclass(frozen=True)
 class SiteCredentials:
-    """The passwords of one site by name of their owner, and the S3 keys of the backup store."""
+    """The passwords of one site by name of their owner, and the S3 key of its cinder-backup."""
 
     passwords: dict[str, str]
-    backup_access: str
-    backup_secret: str
+
+    @property
+    def backup_access(self) -> str:
+        return self.passwords["backup-access"]
+
+    @property
+    def backup_secret(self) -> str:
+        return self.passwords["backup-secret"]
 
 
 class Credentials:
@@ -28,7 +34,7 @@ class Credentials:
     def __init__(self, path: Path, sites: Iterable[Site]) -> None:
         """Loads the file, adds what is missing and writes it back readable by its owner only."""
         kept: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
-        wanted = {"backup": ("access", "secret")} | {site.name: _SITE_SECRETS for site in sites}
+        wanted = {site.name: _SITE_SECRETS for site in sites}
         complete = {
             owner: {name: kept.get(owner, {}).get(name) or secrets.token_hex(16) for name in names}
             for owner, names in wanted.items()
@@ -38,8 +44,7 @@ class Credentials:
             write_private(path, json.dumps(self._all, indent=2) + "\n")
 
     def of(self, site: Site) -> SiteCredentials:
-        backup = self._all["backup"]
-        return SiteCredentials(self._all[site.name], backup["access"], backup["secret"])
+        return SiteCredentials(self._all[site.name])
 
 
 def write_private(path: Path, text: str) -> bool:

@@ -12,7 +12,7 @@ from lab.commands import run
 from lab.credentials import SERVICE_USERS, SiteCredentials, write_private
 from lab.layout import Layout, SiteLayout
 from lab.services import environment
-from lab.sites import BACKUP_STORE, Site
+from lab.sites import Site
 
 _CATALOGUE = (
     ("compute", "nova", "nova-api", "/v2.1"),
@@ -73,7 +73,7 @@ def register(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
             )
             for role in ("member",) if name == "backup" else ("admin", "service"):
                 identity.assign_project_role_to_user(project, user, roles[role])
-            if name == "backup" and plan.name == BACKUP_STORE:
+            if name == "backup":
                 _add_s3_key(identity, user.id, project.id, secret)
         _fill_catalogue(identity, plan)
     stamp.touch()
@@ -92,7 +92,7 @@ def connection(plan: Site, secret: SiteCredentials) -> openstack.connection.Conn
 
 
 def _add_s3_key(identity: Any, user_id: str, project_id: str, secret: SiteCredentials) -> None:
-    """Gives the backup account the S3 key that stands in the configuration of every cinder-backup."""
+    """Gives the backup account the S3 key that stands in the configuration of the site's cinder-backup."""
     credential_id = hashlib.sha256(secret.backup_access.encode()).hexdigest()
     if identity.find_credential(credential_id) is None:
         blob = json.dumps({"access": secret.backup_access, "secret": secret.backup_secret})

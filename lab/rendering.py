@@ -8,7 +8,7 @@ from lab.compute import Compute
 from lab.credentials import SERVICE_USERS, SiteCredentials, write_private
 from lab.layout import Layout
 from lab.services import wsgi_applications
-from lab.sites import BACKUP_STORE, PORTS, Site
+from lab.sites import PORTS, Site
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CONFIGURATIONS = (
@@ -49,13 +49,12 @@ def database_url(name: str, password: str) -> str:
     return f"mysql+pymysql://openstack:{password}@127.0.0.1:{PORTS['mariadb']}/{name}?charset=utf8"
 
 
-def site_values(layout: Layout, plan: Site, sites: tuple[Site, ...], secret: SiteCredentials,
+def site_values(layout: Layout, plan: Site, secret: SiteCredentials,
                 compute: Compute) -> dict[str, str]:  # fmt: skip
     """Everything the templates of one site may ask for."""
     site = layout.site(plan)
     passwords = secret.passwords
     databases = {f"db_{name}": database_url(name, passwords["database"]) for name in DATABASES}
-    store = next(s for s in sites if s.name == BACKUP_STORE)
     logins = {f"as_{user}": _login(plan, user, passwords[user]) for user in SERVICE_USERS}
     return {
         **{name: str(getattr(site, name)) for name in ("etc", "log", "run", "tmp", "data")},
@@ -70,7 +69,7 @@ def site_values(layout: Layout, plan: Site, sites: tuple[Site, ...], secret: Sit
         "rabbit_password": passwords["rabbit"],
         "rabbit_cookie": passwords["cookie"],
         "rgw_password": passwords["rgw"],
-        "backup_url": store.url("radosgw"),
+        "backup_url": plan.url("radosgw"),
         "backup_access": secret.backup_access,
         "backup_secret": secret.backup_secret,
         "db_pool": _DB_POOL,

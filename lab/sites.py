@@ -17,10 +17,6 @@ PORTS = {
     "memcached": 11211,
 }
 
-#: Every site's cinder-backup writes to this site's object store: a backup of any other site is off site, and
-#: its record can be imported wherever it has to be restored.
-BACKUP_STORE = "city-1"
-
 
 @dataclass(frozen=True)
 class Site:
