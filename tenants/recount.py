@@ -22,6 +22,7 @@ def recount(uow: UnitOfWork) -> list[dict[str, Any]]:
     nodes = _Nodes(uow)
     ensure_rows(uow, nodes.with_ancestors(_places(uow, nodes)))
     quota.lock_counters(uow)
+    nodes = _Nodes(uow)  # again: a project that came while we waited for the locks counts as well
     ids, now = _now(uow, nodes)
     right = count_anew(now, _leaves(uow, nodes), nodes.parents)
     wrong = _compared(now, right)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-PACKAGES = ("postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk")
+PACKAGES = ("postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk", "libatomic1")
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from cloudctl.models import QuotaRow
-from cloudctl.store import Store
+from cloudctl.queries import quota
+from cloudctl.store import Store, UnitOfWork
+from tenants import ledger, requests
+from tests.builders import a_province, a_vm_form, an_actor
 from tests.conftest import make_core
 
 pytestmark = pytest.mark.postgres
@@ -58,4 +61,24 @@ def test_the_audit_chain_stays_one_chain_under_many_writers(postgres_url: str, h
         thread.join()
     verdict = core.audit.verify(core.store)
     assert (verdict.events, verdict.is_intact, verdict.unsigned_tail) == (80, True, 0)
+    core.store.close()
+
+
+def test_a_project_that_comes_while_a_repair_waits_for_its_locks_is_counted(
+    postgres_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = make_core(home, postgres_url)
+    a_province(core)
+    alice = an_actor(core, "alice")
+    requests.submit(core, alice, a_vm_form(), "first")
+    lock = quota.lock_counters
+
+    def somebody_is_faster(uow: UnitOfWork) -> None:
+        requests.submit(core, alice, a_vm_form(environment="test"), "second")
+        lock(uow)
+
+    monkeypatch.setattr(quota, "lock_counters", somebody_is_faster)
+    assert ledger.repair(core, an_actor(core, "dave")) == []
+    monkeypatch.undo()
+    assert ledger.drift(core) == []
     core.store.close()
