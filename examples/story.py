@@ -14,6 +14,14 @@ import sys
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
 HOME = Path(os.environ["CLOUDCTL_HOME"]).absolute()
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
@@ -264,12 +272,15 @@ def show_servers(cloud: str) -> None:
 
 
 def key(user: str) -> str:
-    """The public half of a key of the person's own."""
-    path = HOME / "story" / f"{user}_ed25519"
-    if not path.exists():
-        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", user, "-f", path]
-        subprocess.run(make, check=True)
-    return f"{path}.pub"
+    """The public half of a key of the person's own, made as ssh-keygen would."""
+    private, public = HOME / "story" / f"{user}_ed25519", HOME / "story" / f"{user}_ed25519.pub"
+    if not public.exists():
+        made = Ed25519PrivateKey.generate()
+        private.touch(mode=0o600)
+        private.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        line = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        public.write_text(f"{line} {user}\n")
+    return str(public)
 
 
 def submit(*command: str, user: str) -> int:
