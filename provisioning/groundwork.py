@@ -56,7 +56,7 @@ def rest(run: Run, job: Job, cloud: Cloud) -> Ground:
     ground, zone, level = job.scratch["ground"], job.request.zone, job.system.mlps_level
     inside = cloud.in_project(job.external_project)
     calls: dict[str, Callable[[], Any]] = {
-        "is_read_back": lambda: project_setup.read_back(run, cloud, job.project, Amounts(ground["pushed"])),
+        "is_read_back": lambda: project_setup.read_back(run, cloud, job, Amounts(ground["pushed"])),
     }
     if job.request.kind == "vm" and zone is not None:
         key = job.request.draft.get("ssh_key")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudctl.amounts import Amounts
-from cloudctl.errors import CloudBusy, CloudConflict, CloudRejected
+from cloudctl.errors import CloudBusy, CloudConflict, CloudQuotaExceeded, CloudRejected
 from cloudctl.models import Project
 from cloudctl.operations import Run
 from cloudctl.ports import TAG_INSTALLATION, TAG_SYSTEM, Cloud, CloudInProject, CloudProject, Named
@@ -153,8 +153,13 @@ def _limits(run: Run, project: Project) -> Amounts:
         return ledger_limits(uow, project)
 
 
-def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> bool:
-    """Ask the cloud what it holds now, and store that. CloudRejected when it kept less."""
+def read_back(run: Run, cloud: Cloud, job: Job, pushed: Amounts) -> bool:
+    """Ask the cloud what it holds now, and store that.
+
+    When it holds less, somebody may have lowered it since: CloudQuotaExceeded, so that it is pushed again;
+    a cloud that keeps less the second time as well will not have it: CloudRejected.
+    """
+    project = job.project
     assert project.external_id is not None
     held = cloud.get_quota(project.external_id)
     with run.write() as (uow, _operation):
@@ -163,7 +168,8 @@ def read_back(run: Run, cloud: Cloud, project: Project, pushed: Amounts) -> bool
         run.journal(uow, "quota", "done", repr(held))
     short = [kind for kind in held if held[kind] < pushed[kind]]
     if short:
-        raise CloudRejected(
+        error = CloudRejected if job.scratch.get("quota_again") else CloudQuotaExceeded
+        raise error(
             "the site kept a lower quota for {kinds} than was pushed",
             kinds=", ".join(kind.value for kind in short),
         )

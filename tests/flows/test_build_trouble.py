@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import (
@@ -251,18 +252,25 @@ def test_a_quota_lowered_by_hand_is_pushed_once_more(world: World) -> None:
 
     def lower() -> None:
         state = world.cloud.state
-        state.quotas = {key: replaced(amounts) for key, amounts in state.quotas.items()}
-
-    def replaced(amounts: object) -> object:
-        from cloudctl.amounts import Amounts, Kind
-
-        assert isinstance(amounts, Amounts)
-        return amounts - Amounts({Kind.INSTANCES: 1})
+        state.quotas = {key: amounts - Amounts({Kind.INSTANCES: 1}) for key, amounts in state.quotas.items()}
 
     after_first(world, "create_port", lower)
     assert world.work(operation_id).state == "done"
     assert world.cloud.count("set_quota") == 2
     assert steps(world, operation_id)["quota again"] == "done"
+    world.assert_exactly(request_id, servers=2, volumes=6, ports=2)
+
+
+def test_a_quota_lowered_between_the_push_and_its_reading_is_pushed_again(world: World) -> None:
+    def lower() -> None:
+        state = world.cloud.state
+        state.quotas = {key: amounts - Amounts({Kind.INSTANCES: 1}) for key, amounts in state.quotas.items()}
+
+    after_first(world, "set_quota", lower)
+    request_id, operation_id = a_request(world)
+    assert world.work(operation_id).state == "done"
+    assert world.cloud.count("set_quota") == 2
+    assert world.project().quota_pushed["instances"] == 2
     world.assert_exactly(request_id, servers=2, volumes=6, ports=2)
 
 
