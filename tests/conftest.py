@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cloudctl.audit import Audit
 from cloudctl.clock import FrozenClock
@@ -19,6 +20,10 @@ from tests.rabbitmq import rabbitmq, rabbitmq_node
 from tests.services import postgres_cluster, postgres_url
 
 __all__ = ["postgres_cluster", "postgres_url", "rabbitmq", "rabbitmq_node"]  # fixtures from elsewhere
+
+# How fast examples are drawn says how busy the machine is, and nothing about the code.
+settings.register_profile("cloudctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cloudctl")
 
 
 @dataclass
