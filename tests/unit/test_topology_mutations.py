@@ -59,7 +59,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Core:
     return make_core(home)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 2**32), times=st.integers(1, 6))
 def test_any_edit_gives_a_topology_or_bad_input_and_changes_no_row(
     shared: Core, seed: int, times: int
