@@ -53,6 +53,16 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "site.connect": frozenset({_CA, _PA}),
     "site.sync": frozenset({_CA, _PA}),
     "department.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU, _SA}),
+    "system.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "system.change": frozenset({_DA, _DR, _PA}),  # of one's own department or division
+    "migration.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),  # figures; lists of systems follow system.see
+    "migration.move": frozenset({_DA, _DR, _CA, _PA}),  # a stage; the table of stages says who may which
+    "migration.exempt": frozenset({_DA, _DR, _PA}),  # ask for it
+    "migration.decide": frozenset({_PA}),  # an exemption somebody else has asked for
+    "migration.plan": frozenset({_DR, _CA, _PA}),  # waves
+    "migration.target": frozenset({_DR, _PA}),
+    "migration.count": frozenset({_PA}),  # rules of counting, frozen figures
+    "migration.certify": frozenset({_DA, _DR, _CA, _PA}),
     "user.see": frozenset({_SA, _AU}),
     "user.change": frozenset({_SA}),
     "audit.see": frozenset({_AU, _PA}),

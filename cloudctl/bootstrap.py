@@ -33,6 +33,12 @@ class App:
     engine: Engine
     box: Box
 
+    def look_at_sites(self) -> None:
+        """List the running servers of the sites whose turn it is."""
+        from provisioning.running import look_at_due_sites
+
+        look_at_due_sites(self.core, self.clouds)
+
     def close(self) -> None:
         """Let go of the database."""
         self.core.store.close()

@@ -3,8 +3,11 @@
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as time_of_day
 from typing import Protocol
+
+BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")  # one zone, no summer time: days are its days
 
 
 class Clock(Protocol):
@@ -42,6 +45,16 @@ class FrozenClock:
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         self.advance(seconds)
         return woken(0)
+
+
+def local_day(moment: datetime) -> date:
+    """The day of the moment as offices count it, in Beijing time."""
+    return moment.astimezone(BEIJING).date()
+
+
+def end_of_day(day: date) -> datetime:
+    """The first moment after the day, in UTC: what held on a day is what held just before it."""
+    return datetime.combine(day + timedelta(days=1), time_of_day(), BEIJING).astimezone(UTC)
 
 
 def new_id() -> str:

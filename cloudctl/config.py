@@ -31,6 +31,7 @@ class Settings:
     lease_s: int = 30
     operation_deadline_s: int = 1800
     request_expires_s: int = 30 * 86400
+    look_every_s: int = 900  # how often the running servers of a site are listed
     poll_s: float = 1.0  # how often a site is asked about things being made
     cloud_timeout_s: float = 20.0  # one call to a cloud; shorter than the lease
     worker_threads: int = 8

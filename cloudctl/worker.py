@@ -197,11 +197,13 @@ class Worker:
         queue: Celery,
         housekeeping: Callable[[Core], None] = keep_house,
         poll_s: float = POLL_S,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._queue = queue
         self._housekeeping = housekeeping
         self._poll_s = poll_s
+        self._look = look
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
@@ -210,7 +212,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin, in threads of this process."""
-        for work in (self._listen, self._poll, self._keep_house):
+        for work in (self._listen, self._poll, self._keep_house, self._watch):
             thread = threading.Thread(target=work, name=f"worker{work.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -224,7 +226,7 @@ class Worker:
         for thread in self._threads:
             thread.join(LISTEN_S + 1)
 
-    # -- the three threads
+    # -- the four threads
 
     def _heard(self, operation_id: int) -> None:
         """The Celery task: quick, because a crew that is full leaves the row to whoever polls first."""
@@ -273,6 +275,14 @@ class Worker:
             except Exception:
                 log.exception("housekeeping failed")
 
+    def _watch(self) -> None:
+        """Apart from the rest: a site that does not answer keeps nobody else waiting."""
+        while not self._stopping.wait(HOUSEKEEPING_S):
+            try:
+                self._look()
+            except Exception:
+                log.exception("looking at the sites failed")
+
 
 def run(home: Path) -> None:
     """`cloudctl worker`: work until SIGTERM or SIGINT."""
@@ -280,7 +290,7 @@ def run(home: Path) -> None:
 
     queue = open_queue(load(home))
     app = open_app(home, QueueBell(queue))
-    worker = Worker(app, queue)
+    worker = Worker(app, queue, look=app.look_at_sites)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -11,14 +11,14 @@ from cloudctl.actors import Actor
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import new_id
 from cloudctl.core import Core
-from cloudctl.errors import CloudForbidden, CloudNotFound
+from cloudctl.errors import CloudNotFound
 from cloudctl.lifecycle import ResourceState as State
 from cloudctl.models import CatalogueItem, Operation, Project, Resource, ServiceRequest, Site
 from cloudctl.notices import tell
 from cloudctl.operations import OPEN
 from cloudctl.ports import TAG_REQUEST, TAG_RESOURCE, Cloud, Clouds
 from cloudctl.store import UnitOfWork
-from provisioning import administrators, fitness
+from provisioning import administrators, running
 from provisioning.comparison import Comparison, Known, There, compare, things
 from provisioning.counting import Count
 from provisioning.desired import PORT, SERVER, VOLUME
@@ -49,7 +49,7 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
         uow.need(Site, site_id)
         before = {row.id: row.state for row in uow.all(Resource, Resource.site_id == site_id)}
     cloud = clouds.at(site_id)
-    _must_see_everything(cloud, site_id)
+    running.must_see_everything(cloud, site_id)
     servers, volumes, ports = cloud.list_all_servers(), cloud.list_all_volumes(), cloud.list_all_ports()
     drifts, lost = _quota_drifts(core, cloud, site_id)
     with core.store.write() as uow:
@@ -63,6 +63,7 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
         )
         names = {row.id: row for row in known}
         orphans = _write(core, uow, site_id, found, projects)
+        running.write_down(uow, site_id, servers, core.clock.now())
         if count is not None:
             _recount(uow, found, names, count)
         quotas = {"quota_drift": [vars(drift) for drift in drifts], "projects_gone": lost}
@@ -74,17 +75,6 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
 
 
 # -- asking the cloud -------------------------------------------------------------------------------------
-
-
-def _must_see_everything(cloud: Cloud, site_id: str) -> None:
-    """A credential that lost its role sees its own project alone: all else would look as if it were gone."""
-    missing = fitness.missing_rights(fitness.OBSERVE, cloud.rights())
-    if missing:
-        raise CloudForbidden(
-            "{site}: cannot compare, the credential lacks {rights}",
-            site=site_id,
-            rights=", ".join(right.name for right in missing),
-        )
 
 
 def _quota_drifts(core: Core, cloud: Cloud, site_id: str) -> tuple[list[QuotaDrift], list[str]]:

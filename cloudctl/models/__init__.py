@@ -1,16 +1,28 @@
 """Every table, one module per area; rows have columns and constraints and no behaviour."""
 
 from cloudctl.models.audit import AuditEvent, AuditHead
+from cloudctl.models.migration import (
+    Document,
+    Exemption,
+    GateCertificate,
+    RateFigure,
+    RateSnapshot,
+    StatisticalRule,
+    Target,
+    TargetNote,
+    Wave,
+    WaveSystem,
+)
 from cloudctl.models.operations import Operation, Resource, Step
 from cloudctl.models.people import RoleGrant, Session, Token, User
 from cloudctl.models.quota import ANY_SITE, Hold, QuotaRow
+from cloudctl.models.register import FOREVER, Facility, InformationSystem, RunningSpan, SystemVersion
 from cloudctl.models.requests import Approval, Notice, ServiceRequest
 from cloudctl.models.row import Row, UtcDateTime
 from cloudctl.models.topology import (
     CatalogueItem,
     Department,
     Division,
-    InformationSystem,
     Project,
     Site,
     SiteZone,
@@ -19,28 +31,42 @@ from cloudctl.models.topology import (
 
 __all__ = [
     "ANY_SITE",
+    "FOREVER",
     "Approval",
     "AuditEvent",
     "AuditHead",
     "CatalogueItem",
     "Department",
     "Division",
+    "Document",
+    "Exemption",
+    "Facility",
+    "GateCertificate",
     "Hold",
     "InformationSystem",
     "Notice",
     "Operation",
     "Project",
     "QuotaRow",
+    "RateFigure",
+    "RateSnapshot",
     "Resource",
     "RoleGrant",
     "Row",
+    "RunningSpan",
     "ServiceRequest",
     "Session",
     "Site",
     "SiteZone",
+    "StatisticalRule",
     "Step",
+    "SystemVersion",
+    "Target",
+    "TargetNote",
     "Token",
     "TopologyVersion",
     "User",
     "UtcDateTime",
+    "Wave",
+    "WaveSystem",
 ]

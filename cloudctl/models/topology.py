@@ -1,4 +1,4 @@
-"""Tables of the 1+N: sites, divisions, zones, the catalogue, departments, systems, projects.
+"""Tables of the 1+N: sites, divisions, zones, the catalogue, departments, projects.
 
 Rows that come from the topology file carry `retired_at` instead of being deleted: history points at them.
 """
@@ -27,6 +27,7 @@ class Site(Row):
     state: Mapped[str] = mapped_column(default="unknown")  # unknown, ok, degraded, unreachable
     checked_at: Mapped[datetime | None]
     check: Mapped[JsonDict] = mapped_column(default=dict)  # what the last `site check` found
+    next_look_at: Mapped[datetime | None]  # when its running servers are looked at again
     retired_at: Mapped[datetime | None]
 
 
@@ -78,21 +79,6 @@ class Department(Row):
     name: Mapped[str]
     kind: Mapped[str]  # 党委, 人大, 政府, 政协, 法院, 检察院, 群团, 事业单位, 国企
     division_code: Mapped[str] = mapped_column(ForeignKey("division.code"), index=True)
-    retired_at: Mapped[datetime | None]
-
-
-class InformationSystem(Row):
-    """A government information system in the register."""
-
-    __tablename__ = "information_system"
-    id: Mapped[str] = mapped_column(primary_key=True)  # its stable code: gx-finance-budget
-    name: Mapped[str]
-    department_id: Mapped[str] = mapped_column(ForeignKey("department.id"), index=True)
-    mlps_level: Mapped[int] = mapped_column(default=2)
-    category: Mapped[str | None]
-    is_classified: Mapped[bool] = mapped_column(default=False)  # 涉密: can never get a resource
-    is_key_application: Mapped[bool] = mapped_column(default=False)
-    has_key_data: Mapped[bool] = mapped_column(default=False)
     retired_at: Mapped[datetime | None]
 
 

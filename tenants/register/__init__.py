@@ -1,0 +1,1 @@
+"""The register of information systems: its fields, its files, its history."""
