@@ -46,7 +46,7 @@ unit: setup  ## seconds
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 soak: setup  ## exhaustive and long runs
-	@$(BIN)/pytest -q -m soak --timeout 7200
+	@$(BIN)/pytest -q -rP -m soak --timeout 7200
 
 bench: setup  ## the table of docs/benchmarks.md
 	@$(BIN)/python -m bench
