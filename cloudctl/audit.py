@@ -48,7 +48,16 @@ class Audit:
 
     def __init__(self, clock: Clock, signer: Signs, heads_file: Path) -> None:
         self._clock = clock
+        self._signer = signer
         self._heads = HeadsFile(heads_file, signer)
+
+    def seal(self, purpose: str, content: Mapping[str, Any]) -> str:
+        """The installation's signature under something it says; `purpose` keeps it apart from all else."""
+        return self._signer.sign(_sealed(purpose, content))
+
+    def is_sealed(self, purpose: str, content: Mapping[str, Any], signature: str) -> bool:
+        """Whether the installation has said exactly this, for this purpose."""
+        return self._signer.verifies(_sealed(purpose, content), signature)
 
     def record(
         self,
@@ -137,6 +146,11 @@ def event_hash(event: AuditEvent) -> str:
         "previous_hash": event.previous_hash,
     }
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def _sealed(purpose: str, content: Mapping[str, Any]) -> bytes:
+    """What is signed: no head of the chain begins so."""
+    return f"{purpose}\n{_canonical(content)}".encode("utf-8", "replace")
 
 
 def _canonical(value: object) -> str:

@@ -110,6 +110,7 @@ class _OnDemandFlows(Mapping[str, Flow]):
         self._make: dict[str, Callable[[], Flow]] = {
             "build": lambda: _build(clouds, settings),
             "release": lambda: _release(clouds, settings),
+            "bulletin": _bulletin,
         }
         self._made: dict[str, Flow] = {}
         self._lock = Lock()
@@ -140,6 +141,12 @@ def _release(clouds: Clouds, settings: Settings) -> Flow:
     from provisioning.release import Release
 
     return Release(clouds, settings)
+
+
+def _bulletin() -> Flow:
+    from tenants.bulletin.flow import MakeBulletin
+
+    return MakeBulletin()
 
 
 def _settle(core: Core, uow: UnitOfWork, operation: Operation) -> None:

@@ -46,6 +46,7 @@ def examine(home: Path) -> Iterator[Finding]:
     yield Finding("configuration", OK, str(home / "cloudctl.yaml"))
     yield from keys(settings)
     yield disk_room(home)
+    yield from printing()
     yield broker(settings)
     yield server(settings)
     try:
@@ -127,6 +128,28 @@ def disk_room(home: Path, free_bytes: int | None = None) -> Finding:
     if free_mib < DISK_WARN_MIB:
         return Finding("disk", FAIL if free_mib < DISK_FAIL_MIB else WARN, detail, "make room on this disk")
     return Finding("disk", OK, detail)
+
+
+def printing() -> Iterator[Finding]:
+    """Bulletins can be printed: Pango is there, and a font that shows Chinese."""
+    from tenants.bulletin import pdf  # noqa: PLC0415
+
+    missing = pdf.missing_libraries()
+    if missing:
+        advice = f"run: apt-get install {pdf.PACKAGES}"
+        yield Finding("Pango", WARN, f"no PDF can be made without {', '.join(missing)}", advice)
+    else:
+        yield Finding("Pango", OK, "the libraries that make a PDF are there")
+    try:
+        fonts = pdf.chinese_fonts()
+    except OSError:
+        yield Finding("Chinese font", WARN, "fc-list is missing", "run: apt-get install fontconfig")
+        return
+    if not fonts:
+        advice = f"run: apt-get install {pdf.FONT_PACKAGE}"
+        yield Finding("Chinese font", WARN, "none: a PDF would show boxes, so none is made", advice)
+    else:
+        yield Finding("Chinese font", OK, ", ".join(fonts[:2]))
 
 
 def broker(settings: Settings) -> Finding:

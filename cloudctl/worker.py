@@ -182,10 +182,12 @@ class Works(Protocol):
 
 
 def keep_house(core: Core) -> None:
-    """What falls due by the clock alone: requests that nobody answered."""
+    """What falls due by the clock alone: requests that nobody answered, exemptions past their day."""
+    from tenants.migration.exemption_days import end_due
     from tenants.requests import expire_due
 
     expire_due(core)
+    end_due(core)
 
 
 class Worker:

@@ -5,7 +5,7 @@ What it is about to ask for is on disk before it asks; after a crash the next pa
 Nothing here sleeps, and nothing is remembered outside of rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,9 +13,9 @@ from typing import Any
 
 from cloudctl.config import Settings
 from cloudctl.errors import Cancelled, CloudBusy, CloudConflict, CloudctlError, CloudQuotaExceeded
-from cloudctl.lifecycle import OPERATION, Done, Later, OperationState, Outcome, ResourceState, move
+from cloudctl.lifecycle import Done, Later, Outcome, ResourceState
 from cloudctl.models import Operation, Resource
-from cloudctl.operations import BACKOFF_S, Run
+from cloudctl.operations import Run
 from cloudctl.ports import CloudInProject, Clouds, Port
 from cloudctl.store import UnitOfWork
 from provisioning import delivery, desired, project_setup
@@ -28,6 +28,7 @@ from provisioning.look import addresses, look
 from provisioning.making import Made, attacher, kept, maker, outcome_of, tagger
 from provisioning.reconcile import Change, Next, Seen, decide, extras, kinds_to_list
 from provisioning.teardown import Drop
+from provisioning.turning_back import turn_back
 from provisioning.undo import Undo
 
 PLAN, GROUND, CREATE, DELIVERED = "", "ground", "create", "delivered"
@@ -59,14 +60,7 @@ class Build:
                 return wait
 
     def give_up(self, run: Run, error: CloudctlError) -> Outcome:
-        with run.write() as (uow, operation):
-            if operation.state == OperationState.UNDOING:
-                pause = BACKOFF_S[min(max(operation.attempts, 1), len(BACKOFF_S)) - 1]
-                return Later(pause, error.text())
-            operation.state = move(OPERATION, OperationState(operation.state), "undo")
-            operation.scratch = {**operation.scratch, "failure": stored(error)}
-            run.journal(uow, "undo", "started", error.text(), error.cloud_request_id)
-        return Later(0, "undoing what was made")
+        return turn_back(run, error, ("undo", "started"), "undoing what was made")
 
     # -- plan: the rows of everything that has to exist
 
@@ -281,14 +275,6 @@ def _server_of(run: Run, row: Resource) -> str:
         if server.external_id is None or server.state == ResourceState.RELEASED:
             raise CloudConflict("server {name} is no longer there", name=server.name)
         return server.external_id
-
-
-def stored(error: CloudctlError) -> Mapping[str, Any]:
-    """The error as the operation remembers it through the undo; the request id is kept apart."""
-    words = error.text()
-    if error.cloud_request_id:
-        words = words.removesuffix(f" [{error.cloud_request_id}]")
-    return {"code": error.code, "message": words, "cloud_request_id": error.cloud_request_id}
 
 
 def _remover(run: Run, inside: CloudInProject, kind: str, external_id: str) -> Callable[[], Made]:

@@ -8,20 +8,20 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from cloudctl.config import Settings
-from cloudctl.errors import Cancelled, CloudctlError, CloudRejected, restored
-from cloudctl.lifecycle import OPERATION, Done, Failed, Later, OperationState, Outcome, ResourceState, move
+from cloudctl.errors import Cancelled, CloudctlError, CloudRejected
+from cloudctl.lifecycle import Done, Failed, Later, Outcome, ResourceState
 from cloudctl.models import Resource
-from cloudctl.operations import BACKOFF_S, Run
+from cloudctl.operations import Run
 from cloudctl.ports import Clouds
 from cloudctl.store import UnitOfWork
 from provisioning import teardown
-from provisioning.build import stored
 from provisioning.desired import SERVER, VOLUME
 from provisioning.dropping import drop
 from provisioning.job import Job, load
 from provisioning.lanes import Lanes
 from provisioning.look import ALL_KINDS, look
 from provisioning.reconcile import Seen
+from provisioning.turning_back import failed, turn_back
 
 PLAN, DELETE, GONE = "", "delete", "gone"
 _PATIENCE_S = 60.0
@@ -52,14 +52,7 @@ class Release:
         return Done()
 
     def give_up(self, run: Run, error: CloudctlError) -> Outcome:
-        with run.write() as (uow, operation):
-            if operation.state == OperationState.UNDOING:
-                pause = BACKOFF_S[min(max(operation.attempts, 1), len(BACKOFF_S)) - 1]
-                return Later(pause, error.text())
-            operation.state = move(OPERATION, OperationState(operation.state), "undo")
-            operation.scratch = {**operation.scratch, "failure": stored(error)}
-            run.journal(uow, "release", "failed", error.text(), error.cloud_request_id)
-        return Later(0, "finding out what is left")
+        return turn_back(run, error, ("release", "failed"), "finding out what is left")
 
     # -- the pieces
 
@@ -128,14 +121,7 @@ class Release:
                 Resource.state == ResourceState.RELEASING,
                 state=ResourceState.ACTIVE,
             )
-        failure = job.scratch.get("failure") or {}
-        return Failed(
-            restored(
-                failure.get("code", "error"),
-                failure.get("message", "it failed"),
-                failure.get("cloud_request_id"),
-            )
-        )
+        return failed(job)
 
     def _is_under_way(self, run: Run, job: Job, seen: Seen) -> bool:
         """Whether a deletion the cloud took a short while ago may still show its effect."""

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cloudctl.clock import local_day
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, CloudForbidden
-from cloudctl.models import Project, RunningSpan, Site
+from cloudctl.models import Project, RunningSpan, Site, SiteLook
 from cloudctl.ports import Cloud, Clouds, Server
 from cloudctl.store import UnitOfWork
 from provisioning import fitness
@@ -76,8 +77,18 @@ def write_down(uow: UnitOfWork, site_id: str, servers: Iterable[Server], now: da
             row.last_seen_at, row.longest_gap_s = now, noted.go_on[row.system_id]
     for system in sorted(noted.begin):
         uow.session.add(RunningSpan(system_id=system, site_id=site_id, since=now, last_seen_at=now))
-    uow.flush()
+    _keep_look(uow, site_id, now)
     return noted
+
+
+def _keep_look(uow: UnitOfWork, site_id: str, now: datetime) -> None:
+    """That somebody looked, also where nothing ran."""
+    look = uow.get(SiteLook, (site_id, local_day(now)))
+    if look is None:
+        uow.session.add(SiteLook(site_id=site_id, day=local_day(now), first_at=now, last_at=now))
+    else:
+        look.last_at = now
+    uow.flush()
 
 
 def look_at_due_sites(core: Core, clouds: Clouds) -> list[str]:

@@ -3,13 +3,11 @@
 It ends only when a look shows nothing left and no call of the build can still be on its way.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from cloudctl.config import Settings
-from cloudctl.errors import CloudNotFound, CloudRejected, restored
-from cloudctl.lifecycle import Failed, Later, Outcome, RequestState, ResourceState
+from cloudctl.errors import CloudNotFound, CloudRejected
+from cloudctl.lifecycle import Later, Outcome, RequestState, ResourceState
 from cloudctl.models import Project, Resource, ServiceRequest
 from cloudctl.operations import Run
 from cloudctl.ports import Cloud, CloudInProject, Clouds
@@ -20,6 +18,7 @@ from provisioning.job import Job
 from provisioning.lanes import Lanes
 from provisioning.look import ALL_KINDS, look
 from provisioning.reconcile import Seen, Thing, belongs
+from provisioning.turning_back import failed
 
 
 class Undo:
@@ -120,7 +119,6 @@ class Undo:
     # -- the end
 
     def _end(self, run: Run, job: Job) -> Outcome:
-        failure: Mapping[str, Any] = job.scratch.get("failure") or {}
         with run.write() as (uow, _operation):
             uow.update(
                 Resource,
@@ -130,13 +128,7 @@ class Undo:
                 ended_at=run.clock.now(),
             )
             run.journal(uow, "undo", "done", "nothing of it is left")
-        return Failed(
-            restored(
-                failure.get("code", "error"),
-                failure.get("message", "it failed"),
-                failure.get("cloud_request_id"),
-            )
-        )
+        return failed(job)
 
 
 def _is_used_by_others(uow: UnitOfWork, job: Job) -> bool:

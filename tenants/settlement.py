@@ -10,6 +10,7 @@ from cloudctl.models import Operation, Project, ServiceRequest
 from cloudctl.queries import requests as queries
 from cloudctl.store import UnitOfWork
 from tenants import course, ledger
+from tenants.bulletin import flow, reports
 
 _EVENTS = {
     (RequestState.BUILDING, True): "deliver",
@@ -25,11 +26,13 @@ _TOLD = {
 
 
 def settle(core: Core) -> Callable[[UnitOfWork, Operation], None]:
-    """What the engine calls in the transaction that ends an operation; for others than requests, nothing."""
+    """What the engine calls in the transaction that ends an operation, by what the operation was about."""
 
     def on_end(uow: UnitOfWork, operation: Operation) -> None:
         if operation.subject_kind == course.SUBJECT:
             _settle(core, uow, operation)
+        elif operation.subject_kind == flow.SUBJECT:
+            reports.settle(core, uow, operation)
 
     return on_end
 

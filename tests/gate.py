@@ -1,7 +1,7 @@
 """Everything that gates, in order, with the time each part took: `make test` and CI run just this.
 
-Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, a Chinese font), then: check, the
-tests that need no cloud, the lab, the tests on the lab. A skipped test fails the run. The lab is left as
+Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, Pango, a Chinese font), then: check,
+the tests that need no cloud, the lab, the tests on the lab. A skipped test fails the run. The lab is left as
 it was found.
 """
 
@@ -14,7 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-PACKAGES = ("postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk", "libatomic1")
+PACKAGES = (
+    "postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk", "libatomic1",
+    "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "poppler-utils",
+)  # fmt: skip
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 

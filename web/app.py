@@ -6,12 +6,14 @@ from typing import Any
 
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import IntegerConverter, Map
 
 from cloudctl import __version__
 from cloudctl.core import Core
 from cloudctl.ports import ConnectableClouds
 from web import auth, errors, headers, openapi, template_words
 from web.api import BLUEPRINTS as API
+from web.api.shapes import MOST_NUMBER
 from web.pages import BLUEPRINTS as PAGES
 from web.visitor import EXTENSION, Parts
 
@@ -34,6 +36,13 @@ class Json(DefaultJSONProvider):
         return DefaultJSONProvider.default(o)
 
 
+class Number(IntegerConverter):
+    """An id in an address. One that no database could hold is the id of nothing."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=MOST_NUMBER)
+
+
 class Application(APIFlask):
     json_provider_class = Json
 
@@ -53,6 +62,7 @@ def create_app(core: Core, clouds: ConnectableClouds) -> APIFlask:
         AUTO_OPERATION_ID=True,
         VALIDATION_ERROR_STATUS_CODE=422,
     )
+    app.url_map.converters["int"] = Number
     app.extensions[EXTENSION] = Parts(core, clouds)
     headers.register(app)
     auth.register(app)

@@ -36,15 +36,15 @@ _ERROR = {
     "description": "Any error",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-_YAML_BODY = {
-    "required": True,
-    "content": {"application/yaml": {"schema": {"type": "string"}}},
-    "description": "The topology file.",
-}
 _SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A personal token: cct_..."},
     "session": {"type": "apiKey", "in": "cookie", "name": "cloudctl_session"},
 }
+
+
+def _yaml_body(description: str) -> dict[str, Any]:
+    content = {"application/yaml": {"schema": {"type": "string"}}}
+    return {"required": True, "content": content, "description": description}
 
 
 def register(app: APIFlask) -> None:
@@ -54,7 +54,8 @@ def register(app: APIFlask) -> None:
         components = spec.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = PROBLEM
         components["securitySchemes"] = _SECURITY_SCHEMES
-        spec["paths"]["/api/v1/topology/plan"]["post"]["requestBody"] = _YAML_BODY
+        spec["paths"]["/api/v1/topology/plan"]["post"]["requestBody"] = _yaml_body("The topology file.")
+        spec["paths"]["/api/v1/migration/rules"]["post"]["requestBody"] = _yaml_body("The rule of counting.")
         public = {rule.rule for rule in app.url_map.iter_rules() if ACCESS.get(rule.endpoint) == PUBLIC}
         for path, calls in spec.get("paths", {}).items():
             for call in calls.values():

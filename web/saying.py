@@ -10,7 +10,10 @@ from web import titles
 from web.visitor import is_api, language, translate, words
 from web.wording import spoken_title
 
-_STATES = ("request state", "resource state", "site state", "operation state")
+_STATES = (
+    "request state", "resource state", "site state", "operation state", "migration stage", "exemption state",
+    "wave state",
+)  # fmt: skip
 
 
 def say(template: str, params: Mapping[str, Any]) -> str:
@@ -53,7 +56,7 @@ def spoken(params: Mapping[str, Any]) -> dict[str, Any]:
 def _kind(value: str) -> str:
     if value in set(Kind):
         return words()("counted", value)
-    return _first(("request kind", "resource kind"), value)
+    return _first(("request kind", "resource kind", "facility kind"), value)
 
 
 def _site(value: str) -> str:
@@ -75,6 +78,9 @@ _SPOKEN: Mapping[str, Callable[[str], str]] = {
     "level": _level,
     "place": _level,
     "scope": _level,
+    "parent": _level,
+    "other": _level,
+    "measure": lambda value: _first(("measure",), value),
     "title": spoken_title,
     "role": lambda value: words()("role", value),
     "state": lambda value: _first(_STATES, value),

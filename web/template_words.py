@@ -9,18 +9,24 @@ from markupsafe import Markup
 
 from cloudctl.actors import Role
 from cloudctl.queries.notices import count_unread
-from web import titles, wording
+from web import migration_words, titles, wording
 from web.auth import CSRF_FIELD
 from web.visitor import core, language, request_id, translate, visit, words
 
 DECIDES = "decides"
 _DECIDING = (Role.DEPARTMENT_APPROVER, Role.DIVISION_REVIEWER, Role.CLOUD_ADMIN, Role.PROVINCE_ADMIN)
+# The pages of the way onto the cloud share one entry and have a second row of their own.
+_ON_THE_WAY = (
+    "target_pages.", "exemption_pages.", "wave_pages.", "facility_pages.", "gate_pages.", "stage_pages.",
+)  # fmt: skip
 # endpoint, text, how the endpoints it stands for begin, right
 MENU = (
     ("request_list.inbox", "To decide", ("request_list.inbox",), DECIDES),
     ("request_list.show", "Requests", ("request_list.show", "request_page.", "ask."), "request.see"),
     ("resource_pages.show", "Resources", ("resource_pages.",), "resource.see"),
     ("quota_pages.show", "Quota", ("quota_pages.",), "quota.see"),
+    ("target_pages.list_targets", "Targets", _ON_THE_WAY, "migration.see"),
+    ("bulletin_pages.show", "Bulletins", ("bulletin_pages.",), "migration.see"),
     ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
 )
 # What a page says after an act sent the browser there: `?done=` names a line, never carries one.
@@ -32,9 +38,30 @@ DONE: Mapping[str, str] = {
     "withdrawn": "The request was withdrawn.",
     "cancelled": "The request is cancelled; what was made for it is removed.",
     "password_changed": "The password was changed.",
+    "bulletin_asked": "The bulletin is being made. Its files are shown here when it is done.",
     "token_revoked": "The token was revoked.",
+    "urged": "The people of the scope were told.",
+    "reported": "Your report was sent.",
+    "decomposed": "The target has its parts now.",
+    "target_closed": "The target is closed.",
+    "exemption_asked": "The exemption was asked for. Another person decides.",
+    "exemption_approved": "You have approved the exemption.",
+    "exemption_rejected": "You have rejected the exemption.",
+    "exemption_revoked": "The exemption is revoked; the system has to move.",
+    "exemption_withdrawn": "The exemption was withdrawn.",
+    "wave_started": "The wave has begun.",
+    "wave_finished": "The wave is done.",
+    "wave_cancelled": "The wave is given up.",
+    "moved": "The stage of the system was changed.",
 }
-_SUBJECTS: Mapping[str, tuple[str, str]] = {"service_request": ("request_page.show", "request_id")}
+_SUBJECTS: Mapping[str, tuple[str, str]] = {
+    "service_request": ("request_page.show", "request_id"),
+    "bulletin": ("bulletin_pages.show", "_anchor"),
+    "target": ("target_pages.show", "target_id"),
+    "exemption": ("exemption_pages.show", "exemption_id"),
+    "wave": ("wave_pages.show", "wave_id"),
+    "information_system": ("stage_pages.show", "key"),
+}
 
 
 def register(app: Flask) -> None:
@@ -43,6 +70,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(moment=wording.moment, amounts=wording.amounts, plain_json=_plain_json)
     app.jinja_env.filters.update(
         addresses=wording.addresses,
+        day=migration_words.day,
         request_title=wording.request_title,
         pairs=_pairs,
         flavors=wording.flavors,

@@ -1,6 +1,8 @@
 """Who is asking, in which language, for which installation: what every view needs of the running request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 from flask import current_app, g, request
 
@@ -8,11 +10,15 @@ from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import NotSignedIn, Translate
 from cloudctl.ports import ConnectableClouds
+from cloudctl.store import UnitOfWork
 from cloudctl.texts import LANGUAGES, Words, office_words, translator
 from tenants.people import Visit
 
 EXTENSION = "cloudctl"
 LANGUAGE_COOKIE = "cloudctl_language"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ def actor() -> Actor:
     if not isinstance(found, Actor):
         raise NotSignedIn("sign in first")
     return found
+
+
+def read(query: Callable[Concatenate[UnitOfWork, Actor, P], T], *args: P.args, **named: P.kwargs) -> T:
+    """What the query answers to whoever is signed in, in a transaction of its own that only reads."""
+    with core().store.read() as uow:
+        return query(uow, actor(), *args, **named)
 
 
 def request_id() -> str:

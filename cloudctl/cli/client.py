@@ -104,6 +104,13 @@ class Client:
     def delete(self, path: str) -> Json:
         return self.call("DELETE", path)
 
+    def download(self, path: str) -> bytes:
+        """A file, as it is."""
+        answer = self._send("GET", path, None, None, None)
+        if not answer.is_success:
+            _checked(answer)
+        return answer.content
+
     def find(self, path: str, wanted: str) -> Json:
         """The row of a list with this id or name. A Complaint when there is none, or more than one."""
         rows = self.rows(path)
@@ -138,6 +145,16 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Json:
         """One call. `body` is sent as JSON, bytes as they are."""
+        return _checked(self._send(method, path, query, body, headers))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None,
+        body: object,
+        headers: Mapping[str, str] | None,
+    ) -> httpx.Response:
         params = {key: _param(value) for key, value in (query or {}).items() if value is not None}
         content: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         if body is None:
@@ -152,7 +169,7 @@ class Client:
                 "server_unavailable", f"no answer from {self._server}: {error}; {hint}"
             ) from error
         log.debug("%s %s %s", method, answer.request.url, answer.status_code)
-        return _checked(answer)
+        return answer
 
     def _pages(self, path: str, query: dict[str, object]) -> Iterator[list[Json]]:
         marker = None

@@ -1,4 +1,7 @@
-"""Following a request until it ends: a question a second, a bar on a terminal, nothing when piped."""
+"""Following a request or other work until it ends: a question a second, a bar on a terminal.
+
+When piped nothing is shown but the result.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 POLL_S = 1.0
 ENDED = frozenset({"delivered", "failed", "rejected", "returned", "withdrawn", "expired", "cancelled"})
+WORK_ENDED = frozenset({"done", "failed", "abandoned"})
 _EXITS = {"delivered": exits.DONE, "rejected": exits.REFUSED, "returned": exits.REFUSED}
 
 Report = Callable[["Json", "Json | None"], None]
@@ -42,6 +46,28 @@ def follow(
         sleep(POLL_S)
 
 
+def follow_work(
+    client: "Client",
+    path: str,
+    report: Report,
+    timeout_s: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> "Json":
+    """What is at the path once it has ended; it has the state and the progress of an operation.
+
+    A Complaint when it has not ended within `timeout_s`.
+    """
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        work = client.get(path)
+        report(work, work)
+        if work["state"] in WORK_ENDED:
+            return work
+        if end is not None and time.monotonic() >= end:
+            raise Complaint("timed_out", f"{path.strip('/')} is still in state {work['state']}")
+        sleep(POLL_S)
+
+
 def exit_code(request: "Json") -> int:
     """What a command that waited for the request answers."""
     return _EXITS.get(request["state"], exits.FAILED)
@@ -54,8 +80,8 @@ def _late(request: "Json") -> Complaint:
 
 
 @contextmanager
-def reporter(stream: TextIO) -> Iterator[Report]:
-    """A bar on a terminal; silence anywhere else."""
+def reporter(stream: TextIO, noun: str = "request") -> Iterator[Report]:
+    """A bar on a terminal; silence anywhere else. `noun` is what is followed."""
     if not stream.isatty():
         yield lambda _request, _operation: None
         return
@@ -68,7 +94,7 @@ def reporter(stream: TextIO) -> Iterator[Report]:
         task = progress.add_task("", total=None)
 
         def report(request: "Json", operation: "Json | None") -> None:
-            words = f"request {request['id']} {request['state']}"
+            words = f"{noun} {request['id']} {request['state']}"
             if operation is None:
                 progress.update(task, description=words, total=None)
                 return

@@ -82,30 +82,32 @@ class Disable(Show):
         return self.client.post(f"{user_path(args.user)}/disable")
 
 
-class Enable(Show):
+class LettingIn(Show):
+    """What lets somebody in again; also possible where nobody can sign in to do it."""
+
+    act: str  # as break-glass calls it
+    verb: str  # as the API does
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        super().options(parser)
+        add_break_glass(parser)
+
+    def one(self, args: Args) -> "Json":
+        if args.break_glass is not None:
+            return break_glass(self.act, args.user, args.break_glass)
+        return self.client.post(f"{user_path(args.user)}/{self.verb}")
+
+
+class Enable(LettingIn):
     """Open an account again that was ended, or locked by wrong passwords."""
 
-    def options(self, parser: argparse.ArgumentParser) -> None:
-        super().options(parser)
-        add_break_glass(parser)
-
-    def one(self, args: Args) -> "Json":
-        if args.break_glass is not None:
-            return break_glass("user.enable", args.user, args.break_glass)
-        return self.client.post(f"{user_path(args.user)}/enable")
+    act, verb = "user.enable", "enable"
 
 
-class ResetPassword(Show):
+class ResetPassword(LettingIn):
     """Give somebody a new first password, shown this once."""
 
-    def options(self, parser: argparse.ArgumentParser) -> None:
-        super().options(parser)
-        add_break_glass(parser)
-
-    def one(self, args: Args) -> "Json":
-        if args.break_glass is not None:
-            return break_glass("user.reset-password", args.user, args.break_glass)
-        return self.client.post(f"{user_path(args.user)}/password")
+    act, verb = "user.reset-password", "password"
 
 
 class Grant(Showing):

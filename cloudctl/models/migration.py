@@ -38,7 +38,7 @@ class RateSnapshot(Row):
     rule_name: Mapped[str]
     systems: Mapped[bytes] = mapped_column(LargeBinary)  # zlib of one JSON line a system
     sha256: Mapped[str]  # over rule, list, figures and the hash of the snapshot before
-    previous_sha256: Mapped[str]
+    previous_sha256: Mapped[str] = mapped_column(unique=True)  # nothing branches off a chain
     reason: Mapped[str] = mapped_column(default="")
     made_at: Mapped[datetime]
     made_by: Mapped[str]

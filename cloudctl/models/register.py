@@ -97,6 +97,16 @@ class RunningSpan(Row):
     until: Mapped[datetime | None]  # when a look found none any more; null: it still runs
 
 
+class SiteLook(Row):
+    """A day on which somebody looked at all servers of a site: what was not found then was not there."""
+
+    __tablename__ = "site_look"
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)  # in Beijing time
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
 class Facility(Row):
     """What is to go when systems have moved: a private network, a room, an exit, a web site, a cloud."""
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
-
 from cloudctl.actors import Actor
 from cloudctl.errors import NotFound
 from cloudctl.lifecycle import OperationState
-from cloudctl.models import Department, Operation, ServiceRequest, Step
+from cloudctl.models import Operation, ServiceRequest, Step
+from cloudctl.queries.moments import iso
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 
@@ -69,15 +68,15 @@ def as_json(row: Operation) -> Json:
         "progress_done": row.progress_done,
         "progress_total": row.progress_total,
         "attempts": row.attempts,
-        "next_at": _time(row.next_at),
-        "deadline_at": _time(row.deadline_at),
-        "cancel_asked_at": _time(row.cancel_asked_at),
+        "next_at": iso(row.next_at),
+        "deadline_at": iso(row.deadline_at),
+        "cancel_asked_at": iso(row.cancel_asked_at),
         "error_code": row.error_code,
         "error_message": row.error_message,
         "cloud_request_id": row.cloud_request_id,
-        "created_at": _time(row.created_at),
-        "started_at": _time(row.started_at),
-        "ended_at": _time(row.ended_at),
+        "created_at": iso(row.created_at),
+        "started_at": iso(row.started_at),
+        "ended_at": iso(row.ended_at),
     }
 
 
@@ -88,23 +87,17 @@ def _step(step: Step) -> Json:
         "state": step.state,
         "note": step.note,
         "cloud_request_id": step.cloud_request_id,
-        "started_at": _time(step.started_at),
-        "ended_at": _time(step.ended_at),
+        "started_at": iso(step.started_at),
+        "ended_at": iso(step.ended_at),
     }
 
 
 def _may_see(uow: UnitOfWork, actor: Actor) -> Sequence[Any]:
     """Conditions on operations: those of requests of departments that are seen, and of own sites."""
-    sight = Sight(uow, actor, "operation.see")
-    if sight.all:
-        return ()
-    departments = select(Department.id).where(*sight.departments(served=False))
-    requests = uow.column(ServiceRequest.id, ServiceRequest.department_id.in_(departments))
-    of_requests = (Operation.subject_kind == "service_request") & Operation.subject_id.in_(
-        [str(one) for one in requests]
-    )
-    return (or_(of_requests, Operation.site_id.in_(sight.own_sites)),)
 
+    def of_requests(departments: Any) -> Any:
+        requests = uow.column(ServiceRequest.id, ServiceRequest.department_id.in_(departments))
+        ids = [str(one) for one in requests]
+        return (Operation.subject_kind == "service_request") & Operation.subject_id.in_(ids)
 
-def _time(moment: Any) -> str | None:
-    return moment.isoformat() if moment is not None else None
+    return Sight(uow, actor, "operation.see").own(of_requests, Operation.site_id)

@@ -21,6 +21,7 @@ from cloudctl.models import (
     User,
 )
 from cloudctl.queries import scopes
+from cloudctl.queries.moments import iso
 from cloudctl.store import UnitOfWork
 
 
@@ -185,8 +186,8 @@ def _as_json(row: ServiceRequest, names: _Names) -> dict[str, Any]:
         "requested_by_name": names.people.get(row.requested_by),
         "created_at": row.created_at.isoformat(),
         "changed_at": row.changed_at.isoformat(),
-        "expires_at": row.expires_at.isoformat() if row.expires_at else None,
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "expires_at": iso(row.expires_at),
+        "ended_at": iso(row.ended_at),
         "operation_id": row.operation_id,
         "version": row.version,
     }

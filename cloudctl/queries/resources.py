@@ -6,12 +6,13 @@ A department sees its own, a division all inside it, a site's administrators eve
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_
 
 from cloudctl.actors import Actor
 from cloudctl.errors import NotFound
 from cloudctl.lifecycle import ResourceState
-from cloudctl.models import Department, Resource
+from cloudctl.models import Resource
+from cloudctl.queries.moments import iso
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 
@@ -82,19 +83,15 @@ def as_json(row: Resource) -> Json:
         "origin": row.origin,
         "size_gib": (row.spec or {}).get("size_gib"),
         "flavor": (row.spec or {}).get("flavor"),
-        "created_at": _time(row.created_at),
-        "active_at": _time(row.active_at),
-        "ended_at": _time(row.ended_at),
+        "created_at": iso(row.created_at),
+        "active_at": iso(row.active_at),
+        "ended_at": iso(row.ended_at),
     }
 
 
 def may_see(uow: UnitOfWork, actor: Actor) -> Sequence[Any]:
     """Conditions on resources; none for whoever sees everything."""
-    sight = Sight(uow, actor, "resource.see")
-    if sight.all:
-        return ()
-    departments = select(Department.id).where(*sight.departments(served=False))
-    return (or_(Resource.department_id.in_(departments), Resource.site_id.in_(sight.own_sites)),)
+    return Sight(uow, actor, "resource.see").own(Resource.department_id.in_, Resource.site_id)
 
 
 def _parts(uow: UnitOfWork, server_id: str) -> Rows:
@@ -106,7 +103,3 @@ def _parts(uow: UnitOfWork, server_id: str) -> Rows:
     ids = [one for one in (server.id, spec.get("boot"), spec.get("port"), *spec.get("data", [])) if one]
     rows = uow.all(Resource, Resource.id.in_(ids), order_by=[Resource.name])
     return [{"id": row.id, "name": row.name, "state": row.state, "kind": row.kind} for row in rows]
-
-
-def _time(moment: Any) -> str | None:
-    return moment.isoformat() if moment is not None else None

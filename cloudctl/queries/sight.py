@@ -1,7 +1,9 @@
 """Which divisions, sites and departments somebody sees, from the scopes where a right is held."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from sqlalchemy import select
 
 from cloudctl.actors import INSTALLATION, Actor
 from cloudctl.models import Department, Division
@@ -50,6 +52,16 @@ class Sight:
             return ()
         codes = self._inside | {code for code in self.served if served and self._is_served(code)}
         return (Department.id.in_(self._own) | Department.division_code.in_(codes),)
+
+    def own(self, belongs: Callable[[Any], Any], site_id: Any) -> Sequence[Any]:
+        """Conditions on rows that belong to a department seen, or lie at a site of one's own.
+
+        `belongs` makes the condition of the select of those departments' ids: `Resource.department_id.in_`.
+        """
+        if self.all:
+            return ()
+        departments = select(Department.id).where(*self.departments(served=False))
+        return (belongs(departments) | site_id.in_(self.own_sites),)
 
     def _is_served(self, code: str) -> bool:
         return bool(self.own_sites & set(self.served[code]))

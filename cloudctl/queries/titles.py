@@ -15,6 +15,8 @@ def catalogue_titles(uow: UnitOfWork) -> dict[str, str]:
 
 
 def scope_titles(uow: UnitOfWork) -> dict[str, str]:
-    """The name of each division and department by its scope."""
-    divisions = {f"division:{row.code}": row.name for row in uow.all(Division)}
+    """The name of each division, of its own level, and of each department by its scope."""
+    rows = uow.all(Division)
+    divisions = {f"division:{row.code}": row.name for row in rows}
+    divisions |= {f"own:{row.code}": f"{row.name}本级" for row in rows}
     return divisions | {f"department:{row.id}": row.name for row in uow.all(Department)}

@@ -188,10 +188,7 @@ def list_projects(
 ) -> Rows:
     """The projects by id, those after `marker`."""
     seen = Sight(uow, actor, "resource.see", home=False)
-    conditions: list[Any] = [Project.id > marker]
-    if not seen.all:
-        inside = Project.department_id.in_(select(Department.id).where(*seen.departments(served=False)))
-        conditions.append(inside | Project.site_id.in_(seen.own_sites))
+    conditions: list[Any] = [Project.id > marker, *seen.own(Project.department_id.in_, Project.site_id)]
     for column, value in ((Project.system_id, system), (Project.site_id, site)):
         if value is not None:
             conditions.append(column == value)

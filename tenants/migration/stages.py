@@ -7,11 +7,12 @@ signed confirmation of the migration (迁云工作确认报告). The numbers are
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 
 from cloudctl.errors import Fault
 from cloudctl.lifecycle import MIGRATION, MigrationStage
-from tenants.register.fields import BY_NAME, STAGES, Record
+from tenants.register.fields import BY_NAME, FIELDS, STAGES, FieldKind, Record
 
 TRIAL_DAYS = 30
 
@@ -53,7 +54,11 @@ DATES = (
     "done_on",
 )
 MAY_LIE_AHEAD = frozenset({"planned_on", "mlps_next_on", "exempt_until"})
+_PAST = tuple(
+    field.name for field in FIELDS if field.kind is FieldKind.DATE and field.name not in MAY_LIE_AHEAD
+)
 ON_CLOUD = (Stage.ACCEPTED, Stage.DONE)
+_ENDED = ("retired", "merged")
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Asked:
     shows: tuple[str, ...]
 
 
+@cache
 def needed(stage: Stage) -> tuple[str, ...]:
     """Every field that a system in this stage has to show, those of the stages before it included."""
     if stage not in ORDER:
@@ -80,23 +86,31 @@ def events_from(stage: Stage) -> list[Asked]:
 def stage_faults(record: Record, today: date) -> Iterator[Fault]:
     """Everything that does not fit the stage of the record, or the order of its dates."""
     stage = Stage(str(record.get("stage") or Stage.REGISTERED))
-    for name in needed(stage):
-        if record.get(name) in (None, ""):
-            params = {"stage": STAGES[stage], "field": BY_NAME[name].title}
-            yield Fault(name, "missing_evidence", "the stage {stage} has to show {field}", params)
-    if stage in ON_CLOUD and record.get("hosting") != "gov_cloud":
-        hint = "set the hosting to the government cloud, or the stage back"
-        yield Fault("hosting", "not_on_cloud", "an accepted system runs on the government cloud", hint=hint)
+    for name in [name for name in needed(stage) if not record.get(name)]:
+        params = {"stage": STAGES[stage], "field": BY_NAME[name].title}
+        yield Fault(name, "missing_evidence", "the stage {stage} has to show {field}", params)
+    if stage in ON_CLOUD:
+        yield from _on_cloud_faults(record)
     yield from _life_faults(stage, record)
     yield from _date_faults(record, today)
-    yield from _trial_faults(stage, record)
+
+
+def _on_cloud_faults(record: Record) -> Iterator[Fault]:
+    if record.get("hosting") != "gov_cloud":
+        hint = "set the hosting to the government cloud, or the stage back"
+        yield Fault("hosting", "not_on_cloud", "an accepted system runs on the government cloud", hint=hint)
+    start, accepted = record.get("trial_from"), record.get("accepted_on")
+    if isinstance(start, date) and isinstance(accepted, date):
+        if start <= accepted < start + timedelta(days=TRIAL_DAYS):
+            params = {"days": (accepted - start).days, "least": TRIAL_DAYS}
+            template = "the trial run lasted {days} days; at least {least} are asked"
+            yield Fault("accepted_on", "trial_too_short", template, params)
 
 
 def _life_faults(stage: Stage, record: Record) -> Iterator[Fault]:
     """Retired and merged are said twice, by stage and by life state: both must say the same."""
     life = record.get("life_state")
-    ended = {Stage.RETIRED: "retired", Stage.MERGED: "merged"}
-    if ended.get(stage, life if life not in ended.values() else None) != life:
+    if (stage.value if stage.value in _ENDED else life if life not in _ENDED else None) != life:
         params = {"stage": STAGES[stage], "life": BY_NAME["life_state"].choices.get(str(life), str(life))}
         template = "the stage {stage} and the life state {life} contradict each other"
         yield Fault("stage", "contradiction", template, params)
@@ -108,16 +122,8 @@ def _date_faults(record: Record, today: date) -> Iterator[Fault]:
         if later < earlier:
             params = {"field": BY_NAME[after].title, "before": BY_NAME[before].title, "day": earlier}
             yield Fault(after, "date_order", "{field} cannot lie before {before} ({day})", params)
-    for name, value in record.items():
-        if isinstance(value, date) and name not in MAY_LIE_AHEAD and value > today:
+    past = [(name, value) for name in _PAST if isinstance(value := record.get(name), date)]
+    for name, value in past:
+        if value > today:
             params = {"day": value, "today": today}
             yield Fault(name, "future_date", "{day} lies ahead; today is {today}", params)
-
-
-def _trial_faults(stage: Stage, record: Record) -> Iterator[Fault]:
-    start, accepted = record.get("trial_from"), record.get("accepted_on")
-    if stage in ON_CLOUD and isinstance(start, date) and isinstance(accepted, date):
-        if start <= accepted < start + timedelta(days=TRIAL_DAYS):
-            params = {"days": (accepted - start).days, "least": TRIAL_DAYS}
-            template = "the trial run lasted {days} days; at least {least} are asked"
-            yield Fault("accepted_on", "trial_too_short", template, params)

@@ -1,7 +1,6 @@
 """Accounts: made and ended by system administrators, passwords changed by their owners."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudctl import secrets
@@ -12,7 +11,7 @@ from cloudctl.models import Department, Token, User
 from cloudctl.notices import tell
 from cloudctl.secrets import Hidden
 from cloudctl.store import UnitOfWork
-from tenants.people.roles import keep_an_administrator
+from tenants.people.roles import is_current, keep_an_administrator, record_change
 from tenants.people.sessions import end_sessions
 
 LANGUAGES = ("zh", "en")
@@ -72,7 +71,7 @@ def create_user(core: Core, actor: Actor, new: NewUser) -> Hidden:
     hashed = secrets.hash_password(password)
     faults = user_faults(new)
     with core.store.write() as uow:
-        if new.department_id is not None and not _is_open(uow.get(Department, new.department_id)):
+        if new.department_id is not None and not is_current(uow.get(Department, new.department_id)):
             faults.append(Fault("department", "unknown_department", "there is no such department"))
         if faults:
             raise BadInput("the account has faults", faults=faults)
@@ -96,7 +95,7 @@ def disable_user(core: Core, actor: Actor, user_id: str) -> None:
         user.disabled_at = now
         uow.update(Token, Token.user_id == user_id, Token.revoked_at.is_(None), revoked_at=now)
         end_sessions(core, uow, user_id)
-        _record(core, uow, actor, "user.disable", user_id)
+        record_change(core, uow, actor, "user.disable", user_id)
 
 
 def enable_user(core: Core, actor: Actor, user_id: str) -> None:
@@ -108,7 +107,7 @@ def enable_user(core: Core, actor: Actor, user_id: str) -> None:
         user = uow.for_update(User, user_id)
         user.disabled_at = user.locked_until = None
         user.failed_logins = 0
-        _record(core, uow, actor, "user.enable", user_id)
+        record_change(core, uow, actor, "user.enable", user_id)
 
 
 def set_password(core: Core, actor: Actor, user_id: str) -> Hidden:
@@ -125,7 +124,7 @@ def set_password(core: Core, actor: Actor, user_id: str) -> Hidden:
         end_sessions(core, uow, user_id)
         tell(uow, core.clock, [user_id], "{by} set a new first password for you",
              {"by": actor.name}, ("user", user_id))  # fmt: skip
-        _record(core, uow, actor, "user.set_password", user_id)
+        record_change(core, uow, actor, "user.set_password", user_id)
     return password
 
 
@@ -150,7 +149,7 @@ def change_password(core: Core, actor: Actor, old: str, new: str, keep_session: 
             raise Conflict("the password was changed meanwhile")
         user.password_hash, user.must_change_password = hashed, False
         end_sessions(core, uow, actor.user_id, keep_session)
-        _record(core, uow, actor, "user.change_password", actor.user_id)
+        record_change(core, uow, actor, "user.change_password", actor.user_id)
 
 
 def set_language(core: Core, actor: Actor, language: str) -> None:
@@ -176,19 +175,5 @@ def add_user(core: Core, uow: UnitOfWork, actor: Actor, new: NewUser, hashed: st
             created_at=core.clock.now(),
         )
     )
-    _record(core, uow, actor, "user.create", new.id, {"name": new.name, "department": new.department_id})
-
-
-def _is_open(department: Department | None) -> bool:
-    return department is not None and department.retired_at is None
-
-
-def _record(
-    core: Core,
-    uow: UnitOfWork,
-    actor: Actor,
-    action: str,
-    user_id: str,
-    details: Mapping[str, object] | None = None,
-) -> None:
-    core.audit.record(uow, actor.user_id, action, "user", user_id, details, actor.trace_id)
+    details = {"name": new.name, "department": new.department_id}
+    record_change(core, uow, actor, "user.create", new.id, details)

@@ -80,7 +80,7 @@ def revoke_role(core: Core, actor: Actor, user_id: str, grant_id: int) -> None:
             keep_an_administrator(uow, user_id)
         details = {"role": grant.role, "scope": f"{grant.scope_kind}:{grant.scope_id}"}
         if uow.delete(RoleGrant, RoleGrant.id == grant_id):
-            _record(core, uow, actor, "role.revoke", user_id, details)
+            record_change(core, uow, actor, "role.revoke", user_id, details)
 
 
 def actor_of(uow: UnitOfWork, user: User, trace_id: str | None = None) -> Actor:
@@ -115,14 +115,14 @@ def add_grant(core: Core, uow: UnitOfWork, actor: Actor, user_id: str, role: Rol
             granted_at=core.clock.now(),
         )
     )
-    _record(core, uow, actor, "role.grant", user_id, {"role": role.value, "scope": ":".join(scope)})
+    record_change(core, uow, actor, "role.grant", user_id, {"role": role.value, "scope": ":".join(scope)})
     return grant.id
 
 
 _EXISTS: Mapping[str, Callable[[UnitOfWork, str], bool]] = {
-    "department": lambda uow, key: _is_current(uow.get(Department, key)),
-    "division": lambda uow, key: _is_current(uow.get(Division, key)),
-    "site": lambda uow, key: _is_current(uow.get(Site, key)),
+    "department": lambda uow, key: is_current(uow.get(Department, key)),
+    "division": lambda uow, key: is_current(uow.get(Division, key)),
+    "site": lambda uow, key: is_current(uow.get(Site, key)),
     "installation": lambda _uow, key: key == "*",
 }
 
@@ -131,11 +131,12 @@ def _scope_exists(uow: UnitOfWork, scope: Scope) -> bool:
     return _EXISTS[scope[0]](uow, scope[1])
 
 
-def _is_current(row: Department | Division | Site | None) -> bool:
+def is_current(row: Department | Division | Site | None) -> bool:
+    """Whether it is there and not retired."""
     return row is not None and row.retired_at is None
 
 
-def _record(
+def record_change(
     core: Core,
     uow: UnitOfWork,
     actor: Actor,
@@ -143,4 +144,5 @@ def _record(
     user_id: str,
     details: Mapping[str, object] | None = None,
 ) -> None:
+    """Put on record what somebody did to an account or its roles."""
     core.audit.record(uow, actor.user_id, action, "user", user_id, details, actor.trace_id)

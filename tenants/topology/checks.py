@@ -167,18 +167,21 @@ def _catalogue(topology: Topology, lost: Lost) -> Iterator[Finding]:
 
 def _departments(topology: Topology, lost: Lost) -> Iterator[Finding]:
     codes = {division.code for division in topology.divisions}
-    for index, department in enumerate(topology.departments):
-        if department.division not in codes and not lost.has("divisions", department.division):
-            path: Path = ("departments", index, "division")
-            yield dangling(path, "division", department.division, codes | lost.names("divisions"))
+    wanted = [department.division for department in topology.departments]
+    yield from _unknown("departments", "division", wanted, codes, lost)
 
 
 def _systems(topology: Topology, lost: Lost) -> Iterator[Finding]:
     codes = {department.code for department in topology.departments}
-    for index, system in enumerate(topology.systems):
-        if system.department not in codes and not lost.has("departments", system.department):
-            path: Path = ("systems", index, "department")
-            yield dangling(path, "department", system.department, codes | lost.names("departments"))
+    wanted = [system.department for system in topology.systems]
+    yield from _unknown("systems", "department", wanted, codes, lost)
+
+
+def _unknown(section: str, key: str, wanted: Sequence[str], codes: set[str], lost: Lost) -> Iterator[Finding]:
+    """Entries whose `key` names a code that no entry of that kind has."""
+    for index, code in enumerate(wanted):
+        if code not in codes and not lost.has(f"{key}s", code):
+            yield dangling((section, index, key), key, code, codes | lost.names(f"{key}s"))
 
 
 # -- approvals

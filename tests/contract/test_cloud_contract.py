@@ -1,20 +1,11 @@
 """What every Cloud does, run on the one in memory and on the lab's real OpenStack."""
 
-import contextlib
-import os
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TypeVar
+from dataclasses import replace
 
-import openstack
 import pytest
 
 from cloudctl.amounts import Amounts, Kind
-from cloudctl.config import Settings
 from cloudctl.errors import (
     CloudBusy,
     CloudConflict,
@@ -25,143 +16,12 @@ from cloudctl.errors import (
 )
 from cloudctl.ports import (
     TAG_INSTALLATION,
-    TAG_RESOURCE,
-    Cloud,
-    CloudInProject,
-    Named,
     NewPort,
     NewServer,
-    NewVolume,
     Port,
     Rule,
-    Server,
-    Volume,
 )
-from provisioning.drivers.fake_cloud import FakeCloud
-from provisioning.drivers.openstack_cloud import OpenStackClouds
-
-T = TypeVar("T")
-
-PATIENCE_S = 120.0
-_PAUSE = threading.Event()  # never set: real clouds are asked again after a while
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl contract"
-OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtIPLfHwpO3TXXFqGnZNl1oKQv8s1nzeBp1M2oVn0x1 other"
-ROOM = Amounts(
-    {
-        Kind.INSTANCES: 3,
-        Kind.VCPUS: 6,
-        Kind.RAM_MIB: 12288,
-        Kind.VOLUMES: 6,
-        Kind.VOLUME_GIB: 60,
-        Kind.PORTS: 5,
-    }
-)
-
-
-@dataclass
-class Bench:
-    """A cloud with a project of its own, and what the tests need to know of the site."""
-
-    cloud: Cloud
-    project_id: str
-    pause_s: float
-    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-
-    @property
-    def inside(self) -> CloudInProject:
-        return self.cloud.in_project(self.project_id)
-
-    def until(self, ask: Callable[[], T | None], what: str) -> T:
-        """Ask again until there is an answer, as the flows do: by listing."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            found = ask()
-            if found is not None:
-                return found
-            assert time.monotonic() < deadline, f"waited in vain for: {what}"
-            _PAUSE.wait(self.pause_s)
-
-    def volume(self, volume_id: str, *states: str) -> Volume:
-        return self.until(lambda: _one(self.inside.list_volumes(), volume_id, states), f"volume {states}")
-
-    def server(self, server_id: str, *states: str) -> Server:
-        return self.until(lambda: _one(self.inside.list_servers(), server_id, states), f"server {states}")
-
-    def gone(self, rows: Callable[[], list[Volume]] | Callable[[], list[Server]], one_id: str) -> None:
-        self.until(lambda: None if any(r.id == one_id for r in rows()) else True, f"{one_id} gone")
-
-    def tags(self) -> dict[str, str]:
-        return {TAG_INSTALLATION: "contract", TAG_RESOURCE: uuid.uuid4().hex}
-
-    def new_volume(self, name: str, size_gib: int = 1, image: str | None = None) -> NewVolume:
-        image_id = named(self.cloud.list_images(), image).id if image else None
-        return NewVolume(f"{name}-{self.run}", size_gib, "standard", self.tags(), image_id)
-
-    def clean(self) -> None:
-        for server in self.inside.list_servers():
-            self.inside.delete_server(server.id)
-        self.until(lambda: None if self.inside.list_servers() else True, "no servers")
-        for volume in self.inside.list_volumes():
-            self.until(lambda v=volume: self._deleted(v.id), "volume deletable")  # type: ignore[misc]
-        for port in self.inside.list_ports():
-            self.inside.delete_port(port.id)
-        for group in self.inside.list_security_groups():
-            if group.name != "default":
-                self.inside.delete_security_group(group.id)
-        self.until(lambda: None if self.inside.list_volumes() else True, "no volumes")
-
-    def _deleted(self, volume_id: str) -> bool | None:
-        try:
-            self.inside.delete_volume(volume_id)
-        except CloudBusy:
-            return None
-        return True
-
-
-def _one(rows: list[T], one_id: str, states: tuple[str, ...]) -> T | None:
-    return next((r for r in rows if r.id == one_id and r.status in states), None)  # type: ignore[attr-defined]
-
-
-def named(rows: list[Named], name: str) -> Named:
-    return next(row for row in rows if row.name == name)
-
-
-def forget_keys(run: str) -> None:
-    """Key pairs belong to the user and outlive the project."""
-    path = str(Path(os.environ["CLOUDCTL_HOME"]) / "lab" / "clouds.yaml")
-    config = openstack.config.OpenStackConfig(config_files=[path], load_envvars=False)
-    with contextlib.closing(openstack.connection.Connection(config=config.get_one("province"))) as admin:
-        for name in (f"key-{run}", f"vmkey-{run}"):
-            admin.compute.delete_keypair(name)
-
-
-def lab_cloud() -> Cloud:
-    """The province of the running lab; fails, never skips, when there is none."""
-    home = os.environ.get("CLOUDCTL_HOME")
-    assert home, "CLOUDCTL_HOME names no home with a running lab"
-    clouds_file = Path(home) / "lab" / "clouds.yaml"
-    assert clouds_file.exists(), f"the lab is not up: {clouds_file} does not exist"
-    settings = Settings(home=Path(home), installation="contract", clouds_yaml=str(clouds_file))
-    return OpenStackClouds(settings, sites={"province": "province"}).at("province")
-
-
-@pytest.fixture(scope="module", params=["fake", pytest.param("lab", marks=pytest.mark.lab)])
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    is_fake = request.param == "fake"
-    cloud: Cloud = FakeCloud("province") if is_fake else lab_cloud()
-    domain = cloud.find_domain("Default")
-    assert domain is not None
-    name = f"contract-{uuid.uuid4().hex[:8]}"
-    project = cloud.create_project(domain.id, name, "of the contract suite", [f"{TAG_INSTALLATION}=contract"])
-    cloud.set_quota(project.id, ROOM)
-    cloud.ensure_own_access(project.id)
-    made = Bench(cloud, project.id, 0.0 if is_fake else 0.3)
-    yield made
-    made.clean()
-    cloud.delete_project(project.id)
-    if not is_fake:
-        forget_keys(made.run)
-
+from tests.contract.workbench import KEY, OTHER_KEY, ROOM, Bench, named
 
 # -- identity and quota
 

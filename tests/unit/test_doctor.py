@@ -14,6 +14,7 @@ from cloudctl.initialise import Wish, initialise
 from cloudctl.models import AuditEvent, Site
 from cloudctl.store import Store
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
+from tenants.bulletin import pdf
 from tests.command_line import run
 
 
@@ -140,6 +141,23 @@ def test_clocks_that_differ_are_told_by_how_much(seconds: float, state: str) -> 
 @pytest.mark.parametrize(("mib", "state"), [(100, FAIL), (4000, WARN), (50_000, OK)])
 def test_room_on_disk_is_told_before_it_ends(installed: Path, mib: int, state: str) -> None:
     assert doctor.disk_room(installed, mib * 2**20).state == state
+
+
+def test_what_a_pdf_needs_is_told_with_its_packages(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert [(one.name, one.state) for one in doctor.printing()] == [("Pango", OK), ("Chinese font", OK)]
+    nothing = tmp_path / "fonts.conf"
+    nothing.write_text("<fontconfig></fontconfig>")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(nothing))
+    monkeypatch.setattr(pdf, "LIBRARIES", ("libno-such.so.9",))
+    pango, font = doctor.printing()
+    assert (pango.state, font.state) == (WARN, WARN)
+    assert "libno-such.so.9" in pango.detail
+    assert "libpango-1.0-0" in pango.advice
+    assert "fonts-noto-cjk" in font.advice
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "fontconfig" in list(doctor.printing())[1].advice
 
 
 def test_an_old_python_is_named() -> None:

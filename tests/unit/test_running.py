@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from cloudctl.clock import FrozenClock
+from cloudctl.clock import FrozenClock, local_day
 from cloudctl.core import Core
 from cloudctl.errors import CloudUnavailable
-from cloudctl.models import Project, RunningSpan, Site
+from cloudctl.models import Project, RunningSpan, Site, SiteLook
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
 from provisioning.running import Span, look_at_due_sites, note
 from provisioning.sync import sync
@@ -93,6 +93,18 @@ def test_a_stretch_ends_with_the_look_that_finds_nothing_and_another_begins_late
     cloud.state.servers[server] = gone
     look_at_due_sites(core, clouds)
     assert spans(core) == [("gx-finance-budget", 1.0, False, 0), ("gx-finance-budget", 0.0, True, 0)]
+
+
+def test_a_look_that_finds_nothing_is_on_record_as_well(
+    core: Core, clouds: FakeClouds, clock: FrozenClock
+) -> None:
+    begun = clock.now()
+    look_at_due_sites(core, clouds)
+    clock.advance(HOUR)
+    look_at_due_sites(core, clouds)
+    with core.store.read() as uow:
+        [look] = uow.all(SiteLook)
+        assert (look.first_at, look.last_at, look.day) == (begun, clock.now(), local_day(begun))
 
 
 def test_a_cloud_that_does_not_answer_leaves_what_was_known_to_grow_old(

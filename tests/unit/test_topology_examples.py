@@ -97,3 +97,15 @@ def test_in_the_lab_a_county_lands_on_its_citys_cloud() -> None:
     served = resolve({division.code: division.served_by for division in topology.divisions})
     division = next(one.division for one in topology.departments if one.code == "nn-qingxiu-edu")
     assert served[division][0] == "city-1"
+
+
+def test_every_city_and_county_of_guangxi_has_departments_with_codes_of_its_own(guangxi: Topology) -> None:
+    departments: dict[str, list[str]] = {}
+    for one in guangxi.departments:
+        departments.setdefault(one.division, []).append(one.code)
+    assert set(departments) == {division.code for division in guangxi.divisions}
+    for division in guangxi.divisions:
+        level, codes = level_of(division.code), departments[division.code]
+        if level != "province":
+            assert len(codes) >= {"city": 4, "county": 2}[level], division
+            assert len({code.rsplit("-", 1)[0] for code in codes}) == 1, codes  # nn-..., nn-qingxiu-...

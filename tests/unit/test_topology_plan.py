@@ -1,118 +1,28 @@
-"""Plan and apply: a pure difference, bound to what it saw, all or nothing, destroying only when told to."""
+"""Plan and apply: a pure difference, bound to what it saw, all or nothing."""
 
 import json
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from cloudctl.actors import Role
 from cloudctl.core import Core
-from cloudctl.errors import BadInput, NotAllowed, Refused, StalePlan
-from cloudctl.lifecycle import RequestState, ResourceState
+from cloudctl.errors import BadInput, NotAllowed, StalePlan
 from cloudctl.models import (
-    ANY_SITE,
     AuditEvent,
     CatalogueItem,
     Department,
     Division,
     InformationSystem,
-    Project,
     QuotaRow,
-    Resource,
-    Row,
-    ServiceRequest,
     Site,
     SiteZone,
     TopologyVersion,
-    User,
 )
 from tenants.topology import apply, current, load, plan, state
 from tests.topology_files import PLAIN, edited
 from tests.topology_people import province_admin, somebody
-
-
-def do(core: Core, source: bytes | None = None, allow_destroy: bool = False) -> plan.Plan:
-    """Plan and apply the file; the plan travels as JSON in between."""
-    made = plan.plan(core, load.read(source or PLAIN.read_bytes()))
-    travelled = plan.read(json.loads(json.dumps(made.as_json())))
-    apply.apply(core, province_admin(), travelled, allow_destroy)
-    return made
-
-
-R = TypeVar("R", bound=Row)
-
-
-def get(core: Core, model: type[R], key: object) -> R:
-    with core.store.read() as uow:
-        return uow.need(model, key)
-
-
-def counter(core: Core, scope_id: str, kind: str, site: str = ANY_SITE) -> QuotaRow:
-    with core.store.read() as uow:
-        row = uow.first(QuotaRow, QuotaRow.scope_id == scope_id, QuotaRow.kind == kind, QuotaRow.site == site)
-        assert row is not None
-        return row
-
-
-def brief(made: plan.Plan) -> list[tuple[str, str, str]]:
-    return [(change.action, change.kind, change.id) for change in made.changes]
-
-
-BUDGET = "gx-finance-budget"
-
-
-def a_project(core: Core, system: str = BUDGET, department: str = "gx-finance") -> str:
-    row = Project(
-        id=f"{system}/prod@province",
-        name=f"{system}-prod",
-        system_id=system,
-        department_id=department,
-        site_id="province",
-        created_at=core.clock.now(),
-    )
-    with core.store.write() as uow:
-        return uow.add(row).id
-
-
-def a_server(core: Core, project: str, vcpus: int = 2) -> None:
-    with core.store.write() as uow:
-        home = uow.need(Project, project)
-        row = Resource(
-            id=f"r-{project}",
-            kind="server",
-            site_id=home.site_id,
-            project_id=project,
-            system_id=home.system_id,
-            department_id=home.department_id,
-            name=f"{project}-vm1",
-            state=ResourceState.ACTIVE,
-            amounts={"vcpus": vcpus},
-            created_at=core.clock.now(),
-        )
-        uow.add(row)
-
-
-def a_request(core: Core, project: str) -> int:
-    now = core.clock.now()
-    with core.store.write() as uow:
-        uow.add(User(id="alice", name="李爱丽", created_at=now))
-        home = uow.need(Project, project)
-        row = ServiceRequest(
-            kind="vm",
-            state=RequestState.AWAITING_APPROVAL,
-            department_id=home.department_id,
-            system_id=home.system_id,
-            project_id=project,
-            site_id=home.site_id,
-            zone="internet",
-            draft={},
-            requested_by="alice",
-            idempotency_key="k",
-            created_at=now,
-            changed_at=now,
-        )
-        return uow.add(row).id
-
+from tests.topology_rows import BUDGET, a_project, a_server, brief, do, get
 
 # -- what a plan does
 
@@ -271,170 +181,6 @@ def test_a_plan_forged_with_a_right_digest_is_recomputed_and_refused(core: Core)
         )
     ]
     assert len(plan.plan(core, load.read(PLAIN)).changes) == len(honest.changes)
-
-
-# -- destroying
-
-
-COURT = (
-    ('  - {code: gx-court,       name: 高级人民法院, kind: 法院, division: "450000"}\n', ""),
-    ("  - {code: gx-court-mediate,  name: 在线多元解纷平台, department: gx-court, mlps_level: 3}\n", ""),
-)
-
-
-def test_destroying_needs_to_be_allowed_and_names_what(core: Core) -> None:
-    do(core)
-    with pytest.raises(Refused) as caught:
-        do(core, edited(*COURT))
-    assert [str(fault) for fault in caught.value.faults] == [
-        "system gx-court-mediate: would be retired",
-        "department gx-court: would be retired",
-    ]
-    do(core, edited(*COURT), allow_destroy=True)
-    assert get(core, Department, "gx-court").retired_at is not None
-    assert plan.plan(core, load.read(edited(*COURT))).is_empty
-
-
-def test_what_was_retired_comes_back_as_it_was(core: Core) -> None:
-    do(core)
-    do(core, edited(*COURT), allow_destroy=True)
-    made = do(core)
-    assert brief(made) == [("restore", "department", "gx-court"), ("restore", "system", "gx-court-mediate")]
-    assert get(core, Department, "gx-court").retired_at is None
-
-
-def test_a_zone_and_a_flavor_are_retired_too(core: Core) -> None:
-    do(core)
-    gone = edited(
-        ('      internet:  {network: zone-internet,  ipv4: 10.20.32.0/20, ipv6: "fd00:1:3::/64"}', "     "),
-        ('      internet:  {network: zone-internet,  ipv4: 10.21.32.0/20, ipv6: "fd00:2:3::/64"}', "     "),
-        ("    - {name: gov.large,  title: 4 核 8 GiB, vcpus: 4, ram_mib: 8192}\n", ""),
-    )
-    with pytest.raises(Refused) as caught:
-        do(core, gone)
-    assert [fault.place for fault in caught.value.faults] == [
-        "flavor gov.large", "zone province/internet", "zone city-1/internet"
-    ]  # fmt: skip
-    do(core, gone, allow_destroy=True)
-    with core.store.read() as uow:
-        assert uow.count(SiteZone, SiteZone.retired_at.is_(None)) == 4
-
-
-def test_pointing_a_site_at_another_cloud_counts_as_destroying(core: Core) -> None:
-    do(core)
-    other = edited(("cloud: city-1", "cloud: city-9"))
-    with pytest.raises(Refused) as caught:
-        do(core, other)
-    assert str(caught.value.faults[0]) == "site city-1: would be pointed at another cloud"
-    do(core, other, allow_destroy=True)
-    assert get(core, Site, "city-1").cloud == "city-9"
-
-
-def test_what_still_holds_projects_resources_or_requests_cannot_be_retired(core: Core) -> None:
-    do(core)
-    project = a_project(core, "gx-court-mediate", "gx-court")
-    a_server(core, project)
-    number = a_request(core, project)
-    made = plan.plan(core, load.read(edited(*COURT)))
-    assert made.as_json()["blocked"][0] == {
-        "place": "system gx-court-mediate",
-        "message": "it still holds 1 projects: gx-court-mediate-prod",
-    }
-    with pytest.raises(Refused) as caught:
-        apply.apply(core, province_admin(), made, allow_destroy=True)
-    assert [str(fault) for fault in caught.value.faults] == [
-        "system gx-court-mediate: it still holds 1 projects: gx-court-mediate-prod",
-        "system gx-court-mediate: it still holds 1 resources: gx-court-mediate/prod@province-vm1",
-        f"system gx-court-mediate: 1 requests are under way: {number}",
-        "department gx-court: it still holds 1 projects: gx-court-mediate-prod",
-        "department gx-court: it still holds 1 resources: gx-court-mediate/prod@province-vm1",
-        f"department gx-court: 1 requests are under way: {number}",
-    ]
-    assert get(core, Department, "gx-court").retired_at is None
-
-
-def test_a_zone_is_not_retired_under_a_request(core: Core) -> None:
-    do(core)
-    number = a_request(core, a_project(core))
-    gone = edited(
-        ('      internet:  {network: zone-internet,  ipv4: 10.20.32.0/20, ipv6: "fd00:1:3::/64"}', "     "),
-        ('      internet:  {network: zone-internet,  ipv4: 10.21.32.0/20, ipv6: "fd00:2:3::/64"}', "     "),
-    )
-    with pytest.raises(Refused) as caught:
-        do(core, gone, allow_destroy=True)
-    assert [str(fault) for fault in caught.value.faults] == [
-        f"zone province/internet: 1 requests are under way: {number}"
-    ]
-
-
-# -- quotas
-
-
-def test_limits_and_guarantees_are_written_with_the_loads_above(core: Core) -> None:
-    do(core)
-    row = counter(core, "gx-finance", "vcpus")
-    assert (row.limit, row.guarantee, row.held, row.used, row.load) == (40, 8, 0, 0, 0)
-    assert counter(core, "450000", "vcpus").load == 8
-    do(core, edited(("guarantees: {vcpus: 8,", "guarantees: {vcpus: 12,")))
-    assert counter(core, "450000", "vcpus").load == 12
-
-
-def test_a_limit_that_leaves_the_file_is_no_limit_any_more(core: Core) -> None:
-    do(core)
-    do(core, edited(("vcpus: 40, ", ""), ("guarantees: {vcpus: 8, ", "guarantees: {")))
-    row = counter(core, "gx-finance", "vcpus")
-    assert (row.limit, row.guarantee) == (None, 0)
-    assert counter(core, "450000", "vcpus").load == 0
-    assert counter(core, "gx-finance", "volumes").limit == 60
-
-
-def test_a_limit_below_what_is_taken_is_allowed_and_named(core: Core) -> None:
-    do(core)
-    with core.store.write() as uow:
-        uow.update(QuotaRow, QuotaRow.scope_id == "gx-finance", QuotaRow.kind == "volumes", used=30, load=30)
-    made = plan.plan(core, load.read(edited(("volumes: 60,", "volumes: 20,"))))
-    assert made.as_json()["over"] == [
-        {
-            "scope": "department:gx-finance",
-            "site": "*",
-            "kind": "volumes",
-            "limit": 20,
-            "load": 30,
-            "over": 10,
-        }
-    ]
-    apply.apply(core, province_admin(), made)
-    assert counter(core, "gx-finance", "volumes").limit == 20
-
-
-def test_a_projects_limit_is_found_before_and_after_the_project_is_made(core: Core) -> None:
-    scope = "  - scope: department:nn-qingxiu-edu\n"
-    own = f"  - scope: project:{BUDGET}/prod@province\n    limits: {{vcpus: 10}}\n"
-    do(core, edited((scope, own + scope)))
-    assert counter(core, f"{BUDGET}/prod@province", "vcpus").limit == 10
-    a_project(core)
-    assert plan.plan(core, load.read(edited((scope, own + scope)))).is_empty
-    do(core, edited((scope, own.replace("10", "12") + scope)))
-    assert counter(core, f"{BUDGET}/prod@province", "vcpus").limit == 12
-
-
-def test_a_system_takes_what_it_holds_to_its_new_department(core: Core) -> None:
-    do(core)
-    project = a_project(core)
-    a_server(core, project, vcpus=2)
-    do(core, edited(("    department: gx-finance\n", "    department: gx-bigdata\n")))
-    assert get(core, Project, project).department_id == "gx-bigdata"
-    assert get(core, Resource, f"r-{project}").department_id == "gx-bigdata"
-    assert counter(core, "gx-bigdata", "vcpus").used == 2
-    assert counter(core, "gx-finance", "vcpus").used == 0
-    assert counter(core, "450000", "vcpus").load == 2 + 8  # and what finance keeps guaranteed
-
-
-def test_a_system_does_not_move_under_a_request(core: Core) -> None:
-    do(core)
-    a_request(core, a_project(core))
-    with pytest.raises(Refused, match="in use"):
-        do(core, edited(("    department: gx-finance\n", "    department: gx-bigdata\n")))
 
 
 # -- what lives in the document

@@ -266,6 +266,14 @@ def test_a_body_beyond_the_limit_is_refused_and_a_topology_may_be_larger(api: Wi
     assert refused.get_json()["code"] == "too_large"
 
 
+def test_a_number_no_database_can_hold_is_the_id_of_nothing(api: WithToken) -> None:
+    huge = 9 * 10**29
+    for path in (f"/requests/{huge}", f"/operations/{huge}"):
+        assert api("dave").get(path).status_code == 404
+    for path, query in (("/resources", "request"), ("/operations", "request"), ("/requests", "marker")):
+        assert api("dave").get(path, **{query: huge}).status_code == 422
+
+
 def test_every_answer_carries_the_security_headers(api: WithToken, anonymous: FlaskClient) -> None:
     for answer in (api("alice").get("/me"), anonymous.get("/sign-in"), anonymous.get("/no-such-page")):
         assert HEADERS.items() <= dict(answer.headers).items()

@@ -2,7 +2,15 @@
 
 from web.api import (
     audit,
+    bulletins,
+    documents,
+    exemptions,
+    facilities,
+    gate,
     health,
+    migration,
+    migration_rules,
+    migration_snapshots,
     notices,
     operations,
     people,
@@ -11,14 +19,19 @@ from web.api import (
     resources,
     sign_in,
     sites,
+    stages,
+    targets,
     tokens,
     topology,
+    waves,
 )
 
 BLUEPRINTS = tuple(
     noun.blueprint
     for noun in (
         people, sign_in, tokens, topology, sites, requests, resources,
-        operations, quota, notices, audit, health,
+        operations, quota, notices, audit, health, bulletins, documents,
+        migration, migration_rules, migration_snapshots,
+        stages, exemptions, targets, waves, facilities, gate,
     )
 )  # fmt: skip

@@ -9,7 +9,7 @@ from cloudctl.queries.audit import list_events as read_events
 from tenants import auditing
 from web.api.shapes import Answer, Listing, PagedByNumber, listing
 from web.saying import fault_message
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("audit", __name__, url_prefix="/api/v1", tag="Audit")
 
@@ -28,8 +28,7 @@ def list_events(query_data: AuditQuery) -> dict[str, Any]:
     wanted = AuditFilter(
         query_data.actor, query_data.action, query_data.subject, query_data.limit, query_data.marker
     )
-    with core().store.read() as uow:
-        return listing(read_events(uow, actor(), wanted), query_data.limit)
+    return listing(read(read_events, wanted), query_data.limit)
 
 
 @blueprint.post("/audit/verify")

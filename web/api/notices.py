@@ -8,7 +8,7 @@ from cloudctl.queries.notices import list_notices as read_notices
 from tenants import notices
 from web.api.shapes import Done, Listing, PagedByNumber, listing
 from web.saying import notice_text
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("notices", __name__, url_prefix="/api/v1", tag="Notices")
 
@@ -22,8 +22,7 @@ class NoticesQuery(PagedByNumber):
 @blueprint.output(Listing)
 def list_notices(query_data: NoticesQuery) -> dict[str, Any]:
     """What one has to do or know, the newest first; `text` is in the language asked for."""
-    with core().store.read() as uow:
-        rows = read_notices(uow, actor(), query_data.unread, query_data.limit, query_data.marker)
+    rows = read(read_notices, query_data.unread, query_data.limit, query_data.marker)
     return listing([{**row, "text": notice_text(row)} for row in rows], query_data.limit)
 
 

@@ -8,15 +8,15 @@ from pydantic import Field
 from cloudctl.queries import operations as reads
 from provisioning import intervention
 from tenants.settlement import settle
-from web.api.shapes import Body, Listing, PagedByNumber, Row, listing
-from web.visitor import actor, core
+from web.api.shapes import Body, Listing, Number, PagedByNumber, Row, listing
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("operations", __name__, url_prefix="/api/v1", tag="Operations")
 
 
 class OperationsQuery(PagedByNumber):
     state: str | None = None
-    request: int | None = None
+    request: Number | None = None
     site: str | None = None
 
 
@@ -30,10 +30,7 @@ class AbandonBody(Body):
 def list_operations(query_data: OperationsQuery) -> dict[str, Any]:
     """Operations, the newest first; state `open`: all that go on."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_operations(
-            uow, actor(), asked.state, asked.request, asked.site, asked.limit, asked.marker
-        )
+    rows = read(reads.list_operations, asked.state, asked.request, asked.site, asked.limit, asked.marker)
     return listing(rows, asked.limit)
 
 
@@ -62,5 +59,4 @@ def abandon(operation_id: int, json_data: AbandonBody) -> dict[str, Any]:
 
 
 def _show(operation_id: int) -> dict[str, Any]:
-    with core().store.read() as uow:
-        return reads.show_operation(uow, actor(), operation_id)
+    return read(reads.show_operation, operation_id)

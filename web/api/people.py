@@ -10,7 +10,7 @@ from cloudctl.errors import BadInput, Fault
 from cloudctl.queries import people as reads
 from tenants import people
 from web.api.shapes import Body, Done, Listing, PagedByName, Row, listing
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("people", __name__, url_prefix="/api/v1", tag="People")
 
@@ -36,8 +36,7 @@ class RoleBody(Body):
 @blueprint.output(Row)
 def me() -> dict[str, Any]:
     """Who is signed in, with the roles held now."""
-    with core().store.read() as uow:
-        return reads.who_am_i(uow, actor(), core().clock.now())
+    return read(reads.who_am_i, core().clock.now())
 
 
 @blueprint.get("/users")
@@ -45,19 +44,16 @@ def me() -> dict[str, Any]:
 @blueprint.output(Listing)
 def list_users(query_data: UsersQuery) -> dict[str, Any]:
     """Accounts with their roles."""
-    with core().store.read() as uow:
-        rows = reads.list_users(
-            uow, actor(), core().clock.now(), query_data.department, query_data.limit, query_data.marker
-        )
-    return listing(rows, query_data.limit)
+    asked, now = query_data, core().clock.now()
+    rows = read(reads.list_users, now, asked.department, asked.limit, asked.marker)
+    return listing(rows, asked.limit)
 
 
 @blueprint.get("/users/<user_id>")
 @blueprint.output(Row)
 def show_user(user_id: str) -> dict[str, Any]:
     """One account with its roles."""
-    with core().store.read() as uow:
-        return reads.show_user(uow, actor(), core().clock.now(), user_id)
+    return show_user_row(user_id)
 
 
 @blueprint.post("/users")
@@ -123,5 +119,4 @@ def parse_scope(text: str) -> Scope:
 
 
 def show_user_row(user_id: str) -> dict[str, Any]:
-    with core().store.read() as uow:
-        return reads.show_user(uow, actor(), core().clock.now(), user_id)
+    return read(reads.show_user, core().clock.now(), user_id)

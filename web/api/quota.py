@@ -8,7 +8,7 @@ from cloudctl.errors import BadInput, Fault
 from cloudctl.queries import quota as reads
 from tenants import ledger
 from web.api.shapes import Body, Listing, Query, Row, listing
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("quota", __name__, url_prefix="/api/v1", tag="Quota")
 
@@ -39,8 +39,7 @@ class LimitBody(Body):
 @blueprint.output(Listing)
 def list_rows(query_data: QuotaQuery) -> dict[str, Any]:
     """Limits with what is held, used and free at each level that the caller may see."""
-    with core().store.read() as uow:
-        return listing(reads.rows(uow, actor(), query_data.scope, query_data.site, query_data.kind))
+    return listing(read(reads.rows, query_data.scope, query_data.site, query_data.kind))
 
 
 @blueprint.put("/quota")
@@ -50,8 +49,7 @@ def set_limit(json_data: LimitBody) -> dict[str, Any]:
     """Set a limit (null: none at this level) and, when given, the guarantee."""
     new = json_data
     ledger.set_limit(core(), actor(), new.scope, new.site, new.kind, new.limit, new.guarantee)
-    with core().store.read() as uow:
-        [row] = reads.rows(uow, actor(), new.scope, new.site, new.kind)
+    [row] = read(reads.rows, new.scope, new.site, new.kind)
     return row
 
 

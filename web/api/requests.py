@@ -11,7 +11,7 @@ from cloudctl.errors import BadInput, Fault
 from cloudctl.queries import requests as reads
 from tenants import approvals, requests
 from web.api.shapes import Answer, Body, Listing, PagedByNumber, Row, listing
-from web.visitor import actor, core, translate
+from web.visitor import actor, core, read, translate
 
 blueprint = APIBlueprint("requests", __name__, url_prefix="/api/v1", tag="Requests")
 _TEXT = {"type": ["string", "null"]}
@@ -91,8 +91,7 @@ def submit(json_data: FormBody) -> dict[str, Any]:
 def list_requests(query_data: RequestsQuery) -> dict[str, Any]:
     """Requests that the caller may see, the newest first."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.rows(uow, actor(), asked.state, asked.mine, asked.department, asked.limit, asked.marker)
+    rows = read(reads.rows, asked.state, asked.mine, asked.department, asked.limit, asked.marker)
     return listing(rows, asked.limit)
 
 
@@ -163,8 +162,7 @@ def resubmit(request_id: int, json_data: ResubmitBody) -> dict[str, Any]:
 
 
 def _show(request_id: int) -> dict[str, Any]:
-    with core().store.read() as uow:
-        return reads.show(uow, actor(), request_id)
+    return read(reads.show, request_id)
 
 
 def _idempotency_key() -> str:

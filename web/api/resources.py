@@ -5,15 +5,15 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from cloudctl.queries import resources as reads
-from web.api.shapes import Listing, PagedByName, Row, listing
-from web.visitor import actor, core
+from web.api.shapes import Listing, Number, PagedByName, Row, listing
+from web.visitor import read
 
 blueprint = APIBlueprint("resources", __name__, url_prefix="/api/v1", tag="Resources")
 
 
 class ResourcesQuery(PagedByName):
     system: str | None = None
-    request: int | None = None
+    request: Number | None = None
     site: str | None = None
     kind: str | None = None
     released: bool = False
@@ -25,10 +25,8 @@ class ResourcesQuery(PagedByName):
 def list_resources(query_data: ResourcesQuery) -> dict[str, Any]:
     """Servers, volumes and ports that the caller may see."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_resources(
-            uow, actor(), asked.system, asked.request, asked.site, asked.kind, asked.released
-        )
+    wanted = (asked.system, asked.request, asked.site, asked.kind, asked.released)
+    rows = read(reads.list_resources, *wanted)
     return _page(rows, asked.limit, asked.marker)
 
 
@@ -36,8 +34,7 @@ def list_resources(query_data: ResourcesQuery) -> dict[str, Any]:
 @blueprint.output(Row)
 def show_resource(key: str) -> dict[str, Any]:
     """One resource by id, name or id at the cloud, with its parts."""
-    with core().store.read() as uow:
-        return reads.show_resource(uow, actor(), key)
+    return read(reads.show_resource, key)
 
 
 def _page(rows: list[dict[str, Any]], limit: int, marker: str | None) -> dict[str, Any]:

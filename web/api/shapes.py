@@ -1,11 +1,13 @@
 """The shapes of input and output that all nouns share, and the cutting of lists into pages."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_PAGE = 500
+MOST_NUMBER = 2**53  # what JSON can carry exactly; and no database is asked for more than its integers hold
+Number = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 
 
 class Body(BaseModel):
@@ -27,7 +29,7 @@ class Paged(Query):
 
 
 class PagedByNumber(Paged):
-    marker: int | None = Field(None, ge=0, le=2**53)
+    marker: Number | None = None
 
 
 class PagedByName(Paged):

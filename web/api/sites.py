@@ -15,7 +15,7 @@ from provisioning import sites
 from provisioning import sync as syncing
 from tenants import ledger
 from web.api.shapes import Answer, Body, Listing, Query, Row, listing
-from web.visitor import actor, core, parts
+from web.visitor import actor, core, parts, read
 
 blueprint = APIBlueprint("sites", __name__, url_prefix="/api/v1", tag="Sites")
 
@@ -41,16 +41,14 @@ class AdoptBody(Body):
 @blueprint.output(Listing)
 def list_sites() -> dict[str, Any]:
     """The clouds that the caller works at or is served by."""
-    with core().store.read() as uow:
-        return listing(reads.list_sites(uow, actor()))
+    return listing(read(reads.list_sites))
 
 
 @blueprint.get("/sites/<key>")
 @blueprint.output(Row)
 def show_site(key: str) -> dict[str, Any]:
     """One cloud by id or title, with its zones and what the last check found."""
-    with core().store.read() as uow:
-        return reads.show_site(uow, actor(), key)
+    return read(reads.show_site, key)
 
 
 @blueprint.post("/sites/<site_id>/check")
@@ -90,8 +88,7 @@ def adopt_project(json_data: AdoptBody) -> dict[str, Any]:
     body = json_data
     wanted = (body.site, body.external_id, body.system, body.environment)
     project_id = adopting.adopt(core(), parts().clouds, actor(), *wanted, _count)
-    with core().store.read() as uow:
-        found = reads.list_projects(uow, actor(), system=body.system, site=body.site)
+    found = read(reads.list_projects, system=body.system, site=body.site)
     return next(row for row in found if row["id"] == project_id)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from cloudctl.queries.people import list_tokens as read_tokens
 from tenants import people
 from web.api.shapes import Body, Done, Listing, Row, listing
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("tokens", __name__, url_prefix="/api/v1", tag="People")
 
@@ -22,8 +22,7 @@ class TokenBody(Body):
 @blueprint.output(Listing)
 def list_tokens() -> dict[str, Any]:
     """One's own tokens, never their values."""
-    with core().store.read() as uow:
-        return listing(read_tokens(uow, actor(), core().clock.now()))
+    return listing(read(read_tokens, core().clock.now()))
 
 
 @blueprint.post("/tokens")
@@ -32,8 +31,7 @@ def list_tokens() -> dict[str, Any]:
 def create_token(json_data: TokenBody) -> dict[str, Any]:
     """A new token; `token` is shown this once."""
     token = people.create_token(core(), actor(), json_data.name, json_data.days)
-    with core().store.read() as uow:
-        newest = read_tokens(uow, actor(), core().clock.now())[0]
+    newest = read(read_tokens, core().clock.now())[0]
     return {**newest, "token": str(token)}
 
 

@@ -12,7 +12,7 @@ from tenants.topology import apply as applying
 from tenants.topology import load
 from tenants.topology import plan as planning
 from web.api.shapes import Answer, Body, Listing, PagedByName, Query, Row, listing
-from web.visitor import actor, core
+from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("topology", __name__, url_prefix="/api/v1", tag="Topology")
 _NAME = re.compile(r"[^\x00-\x1f/\\]{1,100}")
@@ -52,8 +52,7 @@ class CatalogueQuery(Query):
 @blueprint.output(Row)
 def show() -> dict[str, Any]:
     """The newest applied document."""
-    with core().store.read() as uow:
-        return reads.show_topology(uow, actor())
+    return read(reads.show_topology)
 
 
 @blueprint.post("/topology/plan")
@@ -82,8 +81,7 @@ def apply(json_data: ApplyBody) -> dict[str, Any]:
 def list_divisions(query_data: DivisionsQuery) -> dict[str, Any]:
     """Administrative divisions by code."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_divisions(uow, actor(), asked.parent, asked.limit, asked.marker or "")
+    rows = read(reads.list_divisions, asked.parent, asked.limit, asked.marker or "")
     return listing(rows, asked.limit)
 
 
@@ -93,8 +91,7 @@ def list_divisions(query_data: DivisionsQuery) -> dict[str, Any]:
 def list_departments(query_data: DepartmentsQuery) -> dict[str, Any]:
     """Departments by code, of a division and all below it when named."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_departments(uow, actor(), asked.division, asked.limit, asked.marker or "")
+    rows = read(reads.list_departments, asked.division, asked.limit, asked.marker or "")
     return listing(rows, asked.limit)
 
 
@@ -102,8 +99,7 @@ def list_departments(query_data: DepartmentsQuery) -> dict[str, Any]:
 @blueprint.output(Row)
 def show_department(key: str) -> dict[str, Any]:
     """One department by code or name, with its systems."""
-    with core().store.read() as uow:
-        return reads.show_department(uow, actor(), key)
+    return read(reads.show_department, key)
 
 
 @blueprint.get("/systems")
@@ -131,8 +127,7 @@ def show_system(key: str) -> dict[str, Any]:
 def list_projects(query_data: ProjectsQuery) -> dict[str, Any]:
     """Projects on the clouds."""
     asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_projects(uow, actor(), asked.system, asked.site, asked.limit, asked.marker or "")
+    rows = read(reads.list_projects, asked.system, asked.site, asked.limit, asked.marker or "")
     return listing(rows, asked.limit)
 
 
@@ -141,5 +136,4 @@ def list_projects(query_data: ProjectsQuery) -> dict[str, Any]:
 @blueprint.output(Listing)
 def list_catalogue(query_data: CatalogueQuery) -> dict[str, Any]:
     """Flavors, images and volume types on offer."""
-    with core().store.read() as uow:
-        return listing(reads.list_catalogue(uow, actor(), query_data.kind))
+    return listing(read(reads.list_catalogue, query_data.kind))

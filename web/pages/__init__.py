@@ -1,8 +1,28 @@
 """The plain portal: server-rendered pages that work without a script; each view asks one use case."""
 
-from web.pages import account, ask, audit, home, quota, request_list, request_page, resources, session
+from web.pages import (
+    account,
+    ask,
+    audit,
+    bulletins,
+    exemptions,
+    facilities,
+    gate,
+    home,
+    quota,
+    request_list,
+    request_page,
+    resources,
+    session,
+    stages,
+    targets,
+    waves,
+)
 
 BLUEPRINTS = tuple(
     noun.blueprint
-    for noun in (session, account, home, ask, request_list, request_page, resources, quota, audit)
-)
+    for noun in (
+        session, account, home, ask, request_list, request_page, resources, quota, bulletins, audit,
+        stages, targets, exemptions, waves, facilities, gate,
+    )
+)  # fmt: skip

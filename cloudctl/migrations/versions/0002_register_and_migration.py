@@ -108,6 +108,7 @@ def upgrade() -> None:
     sa.Column('made_by', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['rule_id'], ['statistical_rule.id'], name=op.f('fk_rate_snapshot_rule_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_rate_snapshot')),
+    sa.UniqueConstraint('previous_sha256', name=op.f('uq_rate_snapshot_previous_sha256')),
     sa.UniqueConstraint('month', 'rule_name', 'revision', name=op.f('uq_rate_snapshot_month_rule_name_revision'))
     )
     with op.batch_alter_table('rate_snapshot', schema=None) as batch_op:
@@ -199,6 +200,14 @@ def upgrade() -> None:
     with op.batch_alter_table('running_span', schema=None) as batch_op:
         batch_op.create_index('ix_running_span_system', ['system_id', 'site_id', 'until'], unique=False)
 
+    op.create_table('site_look',
+    sa.Column('site_id', sa.String(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('first_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('last_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['site_id'], ['site.id'], name=op.f('fk_site_look_site_id')),
+    sa.PrimaryKeyConstraint('site_id', 'day', name=op.f('pk_site_look'))
+    )
     op.create_table('system_version',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('system_id', sa.String(), nullable=False),
@@ -337,6 +346,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_system_version_span')
 
     op.drop_table('system_version')
+    op.drop_table('site_look')
     with op.batch_alter_table('running_span', schema=None) as batch_op:
         batch_op.drop_index('ix_running_span_system')
 

@@ -1,0 +1,199 @@
+"""A sheet as what it would change: every row read, matched with what stands, and judged. Writes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from cloudctl.actors import Actor
+from cloudctl.core import Core
+from cloudctl.errors import Fault
+from cloudctl.store import UnitOfWork
+from tenants.register.fields import BY_NAME, Field, Record, Value
+from tenants.register.offices import Offices, read_offices
+from tenants.register.parsing import Column, known_to, read_column
+from tenants.register.records import BLANK, CONTENT
+from tenants.register.rules import AS_SAID, Facts, Judged, judge
+from tenants.register.sheet import Sheet, match_headings
+from tenants.register.standing import Standing, read_facts, read_standing
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A fault or a warning of a row, and the column it is about; None where the sheet has no such column."""
+
+    fault: Fault
+    column: int | None
+
+
+@dataclass(slots=True)
+class Line:
+    """One row of the sheet: what it says, what stands, what becomes of it, and what is against it.
+
+    `is_open` while it is certain that the row is about no classified system.
+    """
+
+    row: int  # in the sheet's rows, from 0
+    given: Mapping[str, Value]
+    standing: Standing | None
+    judged: Judged
+    is_open: bool = True
+    faults: Sequence[Placed] = ()
+    warnings: Sequence[Placed] = ()
+
+    @property
+    def code(self) -> str | None:
+        return self.given.get("code")  # type: ignore[return-value]
+
+    @property
+    def record(self) -> Record:
+        return self.judged.record
+
+    @property
+    def is_new(self) -> bool:
+        return self.standing is None
+
+    @property
+    def is_changed(self) -> bool:
+        return self.standing is None or not self.judged.is_same
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The whole sheet."""
+
+    sheet: Sheet
+    fields: Mapping[int, Field]  # by column
+    offices: Offices
+    lines: Sequence[Line]
+
+    @property
+    def faulty(self) -> list[Line]:
+        return [line for line in self.lines if line.faults]
+
+
+def take_in(uow: UnitOfWork, core: Core, actor: Actor, sheet: Sheet, *, is_locked: bool = False) -> Intake:
+    """Read and judge every row; `is_locked` when the rows are to be written in this transaction.
+
+    BadInput for headings that cannot be meant; what is wrong with a row is with its line.
+    """
+    fields = match_headings(sheet)
+    offices = read_offices(uow)
+    rows = [row for row, cells in enumerate(sheet.rows) if cells.count("") < len(cells)]
+    cells = list(zip(*(sheet.rows[row] for row in rows), strict=True))
+    known = known_to(offices)
+    columns = {index: read_column(one, cells[index] if cells else (), known) for index, one in fields.items()}
+    given = _given(fields, columns, len(rows))
+    standing = read_standing(uow, (str(one["code"]) for one in given if one.get("code")), is_locked=is_locked)
+    facts = read_facts(uow, core, actor, offices, given)
+    may = cache(lambda department: actor.may("system.change", offices.path(department)))
+    lines = [
+        _line(row, one, standing.get(str(one.get("code"))), facts, may)
+        for row, one in zip(rows, given, strict=True)
+    ]
+    taken = Intake(sheet, fields, offices, lines)
+    _place_faults(taken, columns)
+    _add_twice(taken)
+    _add_hanging(taken)
+    return taken
+
+
+def _given(fields: Mapping[int, Field], columns: Mapping[int, Column], count: int) -> list[dict[str, Value]]:
+    """What each row says: defaults for empty cells, nothing for cells that cannot be read."""
+    names = [one.name for one in fields.values()]
+    values = [_with_default(one, columns[index].values) for index, one in fields.items()]
+    given = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    for index, one in fields.items():
+        for row in columns[index].faults:
+            del given[row][one.name]
+    return given[:count]
+
+
+def _with_default(field: Field, values: Sequence[Value]) -> Sequence[Value]:
+    """The column with what its empty cells mean; the rules tell what they mean for some."""
+    default = BLANK[field.name]
+    if default is None or field.name in AS_SAID:
+        return values
+    return [default if value is None else value for value in values]
+
+
+def _line(
+    row: int, given: Mapping[str, Value], standing: Standing | None, facts: Facts, may: Callable[[str], bool]
+) -> Line:
+    if standing is not None and not may(str(standing.record["department"])):
+        template = "the system belongs to a department that is not yours"
+        return Line(row, given, standing, Judged(BLANK, (Fault("code", "not_allowed", template),)))
+    judged = judge(standing.record if standing else None, given, facts)
+    department = judged.record["department"]
+    if department is not None and not may(str(department)):
+        template = "you may not change systems of this department"
+        judged = Judged(BLANK, (Fault("department", "not_allowed", template),))
+    return Line(row, given, standing, judged)
+
+
+def _place_faults(taken: Intake, columns: Mapping[int, Column]) -> None:
+    """Give every fault its cell. Nothing is quoted from a row that is, or may be, classified."""
+    column_of = {one.name: index for index, one in taken.fields.items()}
+    unread: dict[int, dict[str, Fault]] = {}
+    for index, one in taken.fields.items():
+        for position, fault in columns[index].faults.items():
+            unread.setdefault(position, {})[one.name] = fault
+    for position, line in enumerate(taken.lines):
+        cells = unread.get(position, {})
+        if not cells and not line.judged.faults and not line.judged.warnings:
+            line.is_open = not line.record["is_classified"]
+            continue
+        if any(fault.code == "not_allowed" for fault in line.judged.faults):
+            cells = {}
+        line.is_open = not line.record["is_classified"] and "is_classified" not in cells
+        faults = [*cells.items(), *((one.place, one) for one in line.judged.faults if one.place not in cells)]
+        if not line.is_open:
+            faults = [(name, fault) for name, fault in faults if name not in CONTENT]
+        line.faults = [_placed(taken, line.row, column_of.get(name), name, one) for name, one in faults]
+        line.warnings = [
+            _placed(taken, line.row, column_of.get(one.place), one.place, one) for one in line.judged.warnings
+        ]
+
+
+def _placed(taken: Intake, row: int, column: int | None, name: str, fault: Fault) -> Placed:
+    title = BY_NAME[name].title if name in BY_NAME else name
+    number = taken.sheet.first_row + row
+    where = taken.sheet.address(row, column) if column is not None else str(number)
+    return Placed(replace(fault, place=f"{where} {title}"), column)
+
+
+def _add_twice(taken: Intake) -> None:
+    """A code that stands in several rows is a fault of all of them."""
+    counts = Counter(line.code for line in taken.lines)
+    if len(counts) == len(taken.lines):
+        return
+    firsts: dict[str, int] = {}
+    column = next(index for index, one in taken.fields.items() if one.name == "code")
+    for line in taken.lines:
+        code = line.code
+        if code is None or counts[code] == 1:
+            continue
+        first = firsts.setdefault(code, line.row)
+        params = {"code": code, "count": counts[code], "row": taken.sheet.first_row + first}
+        template = "the code {code} stands in {count} rows, first in row {row}"
+        fault = Fault("code", "code_twice", template, params)
+        line.faults = [*line.faults, _placed(taken, line.row, column, "code", fault)]
+
+
+def _add_hanging(taken: Intake) -> None:
+    """A row that names a new system whose own row has faults has nothing to hang on."""
+    while hanging := list(_hanging(taken)):
+        for line, name in hanging:
+            template = "the row of {system} has faults itself"
+            fault = Fault(name, "hangs", template, {"system": line.given[name]})
+            column = next((index for index, one in taken.fields.items() if one.name == name), None)
+            line.faults = [*line.faults, _placed(taken, line.row, column, name, fault)]
+
+
+def _hanging(taken: Intake) -> Iterator[tuple[Line, str]]:
+    missing = {line.code for line in taken.lines if line.faults and line.is_new}
+    for line in taken.lines if missing else ():
+        for name in ("merged_into", "split_from"):
+            if not line.faults and line.given.get(name) in missing and line.given.get(name) is not None:
+                yield line, name
+                break

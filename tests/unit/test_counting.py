@@ -1,0 +1,90 @@
+"""Counting kinds of systems in the database gives what judging each system alone gives."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from cloudctl.core import Core
+from cloudctl.models import SystemVersion
+from cloudctl.queries.migration import each, places
+from tenants.migration.counting import GROUPS, count, day_of, facts, groups_of, inside, moment
+from tenants.migration.rates import Facts, Tally, judge, total
+from tenants.migration.rule import DEFAULT
+from tenants.migration.scopes import Scope
+from tests.builders import a_province
+from tests.conftest import make_core
+from tests.random_register import draw, verdicts
+
+PLACES = ("division_code", "department_id")
+RULES = (
+    DEFAULT,
+    replace(DEFAULT, live_days=0, old_host_off=False, levels=("province", "city", "county"), new_since=None),
+    replace(
+        DEFAULT, hosted_on=("gov_cloud", "industry_cloud"), stages=("trial", "done"), fresh_hours=200,
+        max_gap_hours=300, idle_days=5, partial_weight_hundredths=50,
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    core = make_core(tmp_path_factory.mktemp("drawn"))
+    a_province(core)
+    draw(core, 400, seed=11)
+    yield core
+    core.store.close()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=["default", "wide", "other"])
+@pytest.mark.parametrize("on", [None, date(2026, 11, 20), date(2026, 9, 1), date(2026, 4, 1)], ids=str)
+def test_kinds_counted_once_are_systems_judged_one_by_one(drawn: Core, rule: Any, on: date | None) -> None:
+    when = day_of(drawn.clock.now(), on)
+    expected = verdicts(drawn, rule, when)
+    with drawn.store.read() as uow:
+        alone = {key[0]: judge(facts(values), rule) for key, values in each(uow, moment(rule, when))}
+        counted = count(uow, rule, when, PLACES, GROUPS)
+    assert alone == expected
+    assert total(counted["all"].values()) == total(Tally.of(one) for one in expected.values())
+    for group in ("mlps", "level"):
+        parts = [tallies for name, tallies in counted.items() if name.startswith(group)]
+        assert total(one for part in parts for one in part.values()) == total(counted["all"].values())
+    answers = Counter(one.verified for one in expected.values())
+    assert len(answers) > 2, "the register was drawn so that something happens"
+
+
+def test_what_limits_a_count_to_a_scope_leaves_the_rest_out(drawn: Core) -> None:
+    when = day_of(drawn.clock.now())
+    with drawn.store.read() as uow:
+        known = places(uow)
+        whole = count(uow, DEFAULT, when, ("division_code", "department_id"))["all"]
+        for scope in (Scope("division", "450100"), Scope("own", "450000"), Scope("department", "gx-finance")):
+            part = count(
+                uow, DEFAULT, when, ("division_code", "department_id"), ("all",), *inside(scope, known)
+            )
+            assert total(part["all"].values()) == total(
+                tally
+                for (division, department), tally in whole.items()
+                if scope.key in (department, division)
+                or (scope.kind == "division" and division.startswith("4501"))
+            )
+
+
+def test_facts_from_any_engine_are_true_or_false() -> None:
+    one = facts(["city", "in_use", 3, "", "", 0b1000_0100_0001])
+    assert one == Facts(
+        "city", "in_use", 3, is_new=True, stage="", hosting="", wants_backup=True, has_stood_still=True
+    )
+    assert one.is_new is True
+    assert groups_of(one, GROUPS) == ["all", "new", "mlps:3", "level:city"]
+    assert groups_of(replace(one, is_new=False), GROUPS) == ["all", "mlps:3", "level:city"]
+
+
+def test_versions_of_a_system_never_count_twice(drawn: Core) -> None:
+    when = day_of(drawn.clock.now())
+    with drawn.store.read() as uow:
+        versions = uow.count(SystemVersion)
+        registered = total(count(uow, DEFAULT, when, ("division_code",))["all"].values()).registered
+    assert registered == 400 < versions

@@ -1,0 +1,87 @@
+"""Moving a system on from a page: its own page of stages, and what the system's page includes."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.queries.register import find_system
+from tenants.migration import course, exemptions
+from tenants.migration.stages import ORDER
+from web.auth import local_path
+from web.errors import problem, status_of
+from web.visitor import actor, core
+
+blueprint = APIBlueprint("stage_pages", __name__, url_prefix="/systems/<key>", enable_openapi=False)
+_EXEMPTION = ("clause", "document", "until", "reason")
+Json = dict[str, Any]
+
+
+@blueprint.get("/stage")
+def show(key: str) -> str:
+    return _page(key)
+
+
+@blueprint.post("/stage/<event>")
+def move(key: str, event: str) -> Response | tuple[str, int]:
+    """Move the system by an event, with the fields of the form."""
+    form = request.form
+    shown = {name.removeprefix("shown."): text for name, text in form.items() if name.startswith("shown.")}
+    filled = {name: text for name, text in shown.items() if text.strip()}
+    try:
+        course.advance(core(), actor(), key, event, filled, form.get("reason", ""))
+    except NotFound:
+        raise
+    except CloudctlError as error:
+        return _page(key, error, event), int(status_of(error))
+    return _onward(key, "moved")
+
+
+@blueprint.post("/exemption")
+def ask_exemption(key: str) -> Response | tuple[str, int]:
+    """Ask that the system need not move."""
+    told = {name: request.form.get(name, "") for name in _EXEMPTION}
+    try:
+        made = exemptions.ask(core(), actor(), key, **told)
+    except NotFound:
+        raise
+    except CloudctlError as error:
+        return _page(key, error, "exempt"), int(status_of(error))
+    return redirect(url_for("exemption_pages.show", exemption_id=made, done="exemption_asked"), 303)
+
+
+def stage_context(key: str, error: CloudctlError | None = None, event: str = "") -> Json:
+    """What `stage_actions.html` shows of a system: the page that includes it passes this on as `way`."""
+    me = actor()
+    with core().store.read() as uow:
+        row = find_system(uow, me, key)
+        path = course.system_path(uow, row)
+        steps = [step.as_json() for step in course.possible(uow, me, row.id)]
+    return {
+        "system": row.id,
+        "name": row.name,
+        "stage": row.stage,
+        "order": [stage.value for stage in ORDER],
+        "steps": steps,
+        "may_ask_exemption": not row.is_classified
+        and me.may("migration.exempt", path)
+        and row.stage in (*(stage.value for stage in ORDER[:6]), "exempt"),
+        "may_certify": not row.is_classified and me.may("migration.certify", path),
+        "failed": event,
+        "given": dict(request.form) if error is not None else {},
+    }
+
+
+def _page(key: str, error: CloudctlError | None = None, event: str = "") -> str:
+    told = problem(error) if error is not None else None
+    return render_template("stage_page.html", way=stage_context(key, error, event), problem=told)
+
+
+def _onward(key: str, done: str) -> Response:
+    """Back to the page the form was on, when it is one of ours; else to the stages of the system."""
+    page = local_path(request.form.get("onward"))
+    if page:
+        return redirect(page, 303)
+    return redirect(url_for("stage_pages.show", key=key, done=done), 303)
