@@ -23,17 +23,7 @@ NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 YEARS = 10
 BEGINNING = NOW - timedelta(days=365 * YEARS)
 CITIES, COUNTIES, MONTHS = 14, 111, 12 * YEARS
-_STAGES = (
-    "registered",
-    "classified",
-    "assessed",
-    "planned",
-    "agreed",
-    "migrating",
-    "trial",
-    "accepted",
-    "done",
-)
+_STAGES = tuple(stage.value for stage in ORDER)
 Rows = Iterator[Sequence[Any]]
 
 

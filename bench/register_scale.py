@@ -3,7 +3,8 @@
     python -m bench.register_scale [--sizes 1000,10000,100000] [--rounds 5] [--engines sqlite,postgresql]
 
 Each size is a register of its own with ten years of history. Bare and product take turns; medians are shown,
-and what a system costs, which should be the same at every size.
+and what a system costs, which must not grow with the size. The bar holds for the greatest size: below some
+thousand systems both take a few milliseconds, most of them for the answer itself.
 """
 
 import argparse
@@ -207,7 +208,7 @@ def main() -> int:
                     print(f"{engine} {size}: written in {took:.0f} s", file=sys.stderr, flush=True)
                     is_same &= agreement(core)
                     measure(scale, engine, size, core)
-    asked = [key for key in scale.took if not key[2].endswith("bare")]
+    asked = [key for key in scale.took if key[1] == max(sizes) and not key[2].endswith("bare")]
     slow = [
         (engine, size, what)
         for engine, size, what in asked

@@ -21,6 +21,7 @@ from cloudctl.models import (
 )
 from cloudctl.queries import scopes
 from cloudctl.store import UnitOfWork
+from tenants.register.history import begin_versions
 
 AN_SSH_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmaYkCvKEUtvNj4DfcAIbW1YbU8De5G4kboVjHGH/RS alice@gx-finance"
@@ -65,6 +66,7 @@ def a_province(core: Core, approvals: list[dict[str, Any]] | None = None) -> Non
     with core.store.write() as uow:
         _sites_and_divisions(uow)
         _departments_and_systems(uow)
+        begin_versions(uow, core.clock, uow.column(InformationSystem.id), "dave", "topology")
         _catalogue(uow)
         _people(uow, now)
         document = {"version": 1, "approvals": APPROVALS if approvals is None else approvals}
@@ -191,7 +193,7 @@ def _departments_and_systems(uow: UnitOfWork) -> None:
     for code, name, department, level, is_classified in (
         ("gx-finance-budget", "预算管理一体化系统", "gx-finance", 3, False),
         ("gx-finance-assets", "国有资产管理系统", "gx-finance", 2, False),
-        ("gx-finance-secret", "涉密系统", "gx-finance", 3, True),
+        ("gx-finance-secret", "涉密系统", "gx-finance", 2, True),
         ("nn-qingxiu-edu-enroll", "义务教育招生系统", "nn-qingxiu-edu", 2, False),
     ):
         uow.add(

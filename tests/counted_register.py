@@ -17,9 +17,17 @@ from cloudctl.models import (
     Target,
 )
 from cloudctl.store import UnitOfWork
+from tests.builders import a_province
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 MOVED = {"stage": "accepted", "hosting": "gov_cloud"}
+
+
+def a_province_without_systems(core: Core) -> None:
+    """The small province, its register empty: what is counted is what a test puts there."""
+    a_province(core)
+    with core.store.write() as uow:
+        uow.delete(SystemVersion, SystemVersion.id > 0)
 
 
 def a_system(core: Core, key: str, department: str = "gx-finance", **facts: Any) -> str:

@@ -17,7 +17,13 @@ COOKIE = "cloudctl_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 MIB = 1024 * 1024
-LARGE_BODY = {"topology.plan": 8 * MIB, "topology.apply": 8 * MIB}
+LARGE_BODY = {
+    "topology.plan": 8 * MIB,
+    "topology.apply": 8 * MIB,
+    "systems.import_file": 16 * MIB,
+    "register_pages.preview": 17 * MIB,  # a form around the file
+    "register_pages.import_file": 17 * MIB,
+}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_FIRST_PASSWORD = frozenset(
     {

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from web.saying import say
-from web.visitor import language
+from web.visitor import language, words
 from web.wording import moment
 
 
@@ -21,6 +21,21 @@ def day(value: date | str | None) -> str:
         return "—"
     one = date.fromisoformat(value) if isinstance(value, str) else value
     return one.isoformat() if language() == "en" else f"{one.year}年{one.month}月{one.day}日"
+
+
+def group_name(group: str) -> str:
+    """`mlps:3` as an office would say it."""
+    kind, _, value = group.partition(":")
+    name = words()("figure group", kind)
+    if kind == "level":
+        return f"{name} {words()('system level', value)}"
+    return f"{name} {value}".strip()
+
+
+def permille(percentage: str) -> int:
+    """`94.99` as 949: how wide a bar is out of 1000."""
+    whole, _, decimals = percentage.partition(".")
+    return int(whole) * 10 + int(decimals[:1] or "0")
 
 
 def _readable(params: Mapping[str, Any]) -> dict[str, Any]:

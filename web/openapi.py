@@ -36,6 +36,11 @@ _ERROR = {
     "description": "Any error",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_SHEET_BODY = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "description": "The sheet: .xlsx, .xls, or .csv in UTF-8 or GBK.",
+}
 _SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A personal token: cct_..."},
     "session": {"type": "apiKey", "in": "cookie", "name": "cloudctl_session"},
@@ -56,6 +61,7 @@ def register(app: APIFlask) -> None:
         components["securitySchemes"] = _SECURITY_SCHEMES
         spec["paths"]["/api/v1/topology/plan"]["post"]["requestBody"] = _yaml_body("The topology file.")
         spec["paths"]["/api/v1/migration/rules"]["post"]["requestBody"] = _yaml_body("The rule of counting.")
+        spec["paths"]["/api/v1/systems/import"]["post"]["requestBody"] = _SHEET_BODY
         public = {rule.rule for rule in app.url_map.iter_rules() if ACCESS.get(rule.endpoint) == PUBLIC}
         for path, calls in spec.get("paths", {}).items():
             for call in calls.values():

@@ -42,6 +42,14 @@ def fault_hint(fault: Fault) -> str | None:
     return say(fault.hint, fault.params) if fault.hint else None
 
 
+def fault_text(fault: Fault) -> str:
+    """What is wrong, and the way out, in one line."""
+    hint = fault_hint(fault)
+    if hint is None:
+        return fault_message(fault)
+    return f"{fault_message(fault)}（{hint}）" if language() == "zh" else f"{fault_message(fault)} ({hint})"
+
+
 def notice_text(notice: Mapping[str, Any]) -> str:
     return say(str(notice["template"]), notice["params"])
 

@@ -23,8 +23,10 @@ _ON_THE_WAY = (
 MENU = (
     ("request_list.inbox", "To decide", ("request_list.inbox",), DECIDES),
     ("request_list.show", "Requests", ("request_list.show", "request_page.", "ask."), "request.see"),
+    ("register_pages.list_systems", "Information systems", ("register_pages.",), "system.see"),
     ("resource_pages.show", "Resources", ("resource_pages.",), "resource.see"),
     ("quota_pages.show", "Quota", ("quota_pages.",), "quota.see"),
+    ("migration_pages.show", "Migration rate", ("migration_pages.", "month_pages."), "migration.see"),
     ("target_pages.list_targets", "Targets", _ON_THE_WAY, "migration.see"),
     ("bulletin_pages.show", "Bulletins", ("bulletin_pages.",), "migration.see"),
     ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
@@ -40,6 +42,7 @@ DONE: Mapping[str, str] = {
     "password_changed": "The password was changed.",
     "bulletin_asked": "The bulletin is being made. Its files are shown here when it is done.",
     "token_revoked": "The token was revoked.",
+    "month_frozen": "The month is frozen.",
     "urged": "The people of the scope were told.",
     "reported": "Your report was sent.",
     "decomposed": "The target has its parts now.",
@@ -53,6 +56,7 @@ DONE: Mapping[str, str] = {
     "wave_finished": "The wave is done.",
     "wave_cancelled": "The wave is given up.",
     "moved": "The stage of the system was changed.",
+    "systems_imported": "The sheet was imported.",
 }
 _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "service_request": ("request_page.show", "request_id"),
@@ -71,6 +75,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         addresses=wording.addresses,
         day=migration_words.day,
+        permille=migration_words.permille,
         request_title=wording.request_title,
         pairs=_pairs,
         flavors=wording.flavors,
@@ -85,6 +90,7 @@ def register(app: Flask) -> None:
         subject_link=subject_link,
         site_title=titles.site,
         scope_title=titles.scope,
+        group_name=migration_words.group_name,
         catalogue_title=titles.catalogue,
         request_id=request_id,
     )

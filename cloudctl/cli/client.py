@@ -104,9 +104,9 @@ class Client:
     def delete(self, path: str) -> Json:
         return self.call("DELETE", path)
 
-    def download(self, path: str) -> bytes:
+    def download(self, path: str, **query: object) -> bytes:
         """A file, as it is."""
-        answer = self._send("GET", path, None, None, None)
+        answer = self._send("GET", path, query, None, None)
         if not answer.is_success:
             _checked(answer)
         return answer.content

@@ -65,9 +65,13 @@ class Listing(Verb, Lister):
         """The rows to list."""
         raise NotImplementedError
 
+    def usual(self, args: Args) -> Sequence[str]:
+        """What a table shows when nobody asks for columns."""
+        return self.columns
+
     def take_action(self, parsed_args: Args) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         rows = self.rows(parsed_args)
-        names = names_for(parsed_args, self.columns, rows)
+        names = names_for(parsed_args, self.usual(parsed_args), rows)
         kind = parsed_args.formatter
         return names, [[cell(row.get(name), kind) for name in names] for row in rows]
 

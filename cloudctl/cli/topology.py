@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ class Plan(Listing):
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the topology as YAML")
         parser.add_argument("--out", metavar="PLAN", help="keep the plan, for `topology apply PLAN`")
+        parser.add_argument("--summary", action="store_true", help="only how many of each kind")
 
     def rows(self, args: Args) -> "list[Json]":
         answer = self.planned(args.file)
@@ -38,7 +41,10 @@ class Plan(Listing):
         else:
             self.say("no changes")
         changes: list[Json] = answer["changes"]
-        return changes
+        return summed(changes) if args.summary else changes
+
+    def usual(self, args: Args) -> Sequence[str]:
+        return ("action", "kind", "count") if args.summary else self.columns
 
     def planned(self, file: str) -> "Json":
         """The server's plan for a file."""
@@ -61,6 +67,7 @@ class Apply(Plan):
         parser.add_argument("--allow-destroy", action="store_true", help="also end what is not in the file")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--dry-run", action="store_true", help="only show the changes")
+        parser.add_argument("--summary", action="store_true", help="only how many of each kind")
 
     def rows(self, args: Args) -> "list[Json]":
         answer = kept_plan(args.file) if args.file.endswith(".json") else self.planned(args.file)
@@ -72,7 +79,7 @@ class Apply(Plan):
             self._confirm(args, changes)
             body = {"plan": answer["plan"], "allow_destroy": args.allow_destroy}
             self.client.post("/topology/apply", body)
-        return changes
+        return summed(changes) if args.summary else changes
 
     def _confirm(self, args: Args, changes: "list[Json]") -> None:
         if args.yes or not sys.stdin.isatty():
@@ -83,6 +90,22 @@ class Apply(Plan):
         self.app.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise Complaint("refused", "nothing was changed")
+
+
+def summed(changes: "list[Json]") -> "list[Json]":
+    """How many changes of each action and kind, in the order in which they are made."""
+    counts = Counter((change["action"], change["kind"]) for change in changes)
+    return [
+        {
+            "id": None,
+            "name": f"{count} x {kind}",
+            "state": None,
+            "action": action,
+            "kind": kind,
+            "count": count,
+        }
+        for (action, kind), count in counts.items()
+    ]
 
 
 def content_of(file: str) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -97,14 +97,31 @@ def alike(
         yield row[:width], row[width:-1], row[-1]
 
 
+class Placed(NamedTuple):
+    """One system as the register had it at the moment: where it lay, and what lists say beside its kind."""
+
+    system: str
+    department: str
+    division: str
+    stage: str
+    old_host_off_on: date | None
+    exempt_until: date | None
+    dr_tier: int | None
+
+
+_PLACED = (
+    "system_id", "department_id", "division_code", "stage", "old_host_off_on", "exempt_until", "dr_tier",
+)  # fmt: skip
+
+
 def each(
     uow: UnitOfWork, moment: Moment, *conditions: Any, limit: int | None = None
-) -> list[tuple[Key, Key]]:
-    """((system, department, division, stage), kind) of the systems at the moment, in order of their ids."""
-    keys = ("system_id", "department_id", "division_code", "stage")
-    found = _kinds(keys, True, True).where(*conditions).order_by(Version.system_id).limit(limit)
-    width = len(keys)
-    return [(row[:width], row[width:]) for row in uow.session.execute(found, _values(moment))]
+) -> list[tuple[Placed, Key]]:
+    """Every system at the moment with its kind, in order of their ids."""
+    found = _kinds(_PLACED, True, True).where(*conditions).order_by(Version.system_id).limit(limit)
+    width = len(_PLACED)
+    rows = uow.session.execute(found, _values(moment))
+    return [(Placed(*row[:width]), row[width:]) for row in rows]
 
 
 # -- the statement, built once: only its values change
@@ -312,10 +329,15 @@ def places(uow: UnitOfWork) -> dict[str, Place]:
     }
 
 
+def departments(uow: UnitOfWork) -> dict[str, tuple[str, str]]:
+    """Name and division of every department by its id, those that were retired as well."""
+    rows = uow.session.execute(select(Department.id, Department.name, Department.division_code))
+    return {key: (name, division) for key, name, division in rows}
+
+
 def department_names(uow: UnitOfWork) -> dict[str, str]:
     """The name of every department by its id."""
-    rows = uow.session.execute(select(Department.id, Department.name))
-    return {key: name for key, name in rows}  # noqa: C416 (a result looks like a mapping to dict)
+    return {key: name for key, (name, _) in departments(uow).items()}
 
 
 def system_names(uow: UnitOfWork, ids: Sequence[str]) -> dict[str, str]:

@@ -164,6 +164,14 @@ def find_system(uow: UnitOfWork, actor: Actor, key: str) -> InformationSystem:
     return found[0]
 
 
+def code_of(uow: UnitOfWork, actor: Actor, key: str) -> str:
+    """The code of the system that a code or a name means; what is not seen is taken for a code."""
+    try:
+        return find_system(uow, actor, key).id
+    except NotFound:
+        return key
+
+
 def show_system(uow: UnitOfWork, actor: Actor, key: str, as_of: date | None = None) -> Json:
     """One system by code or name, every field of it, as it was at the end of a day when one is named."""
     row = find_system(uow, actor, key)

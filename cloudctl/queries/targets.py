@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cloudctl.actors import INSTALLATION, Role, Scope
-from cloudctl.models import Department, Division, RoleGrant, Target, TargetNote, User
+from cloudctl.models import Department, Division, RoleGrant, Site, Target, TargetNote, User
 from cloudctl.queries import scopes
 from cloudctl.store import UnitOfWork
 
@@ -23,9 +23,12 @@ def known_scopes(uow: UnitOfWork) -> dict[str, str]:
 
 
 def path_of(uow: UnitOfWork, scope: str) -> list[Scope]:
-    """Where a right over the scope may be held: the department and its divisions upward, or the divisions."""
+    """Where a right over the scope may be held: the department, its divisions upward, and their clouds."""
     kind, _, key = scope.partition(":")
-    return scopes.department_path(uow, key) if kind == "department" else scopes.division_path(uow, key)
+    path = scopes.department_path(uow, key) if kind == "department" else scopes.division_path(uow, key)
+    codes = [code for what, code in path if what == "division"]
+    sites = uow.column(Site.id, Site.division_code.in_(codes), Site.retired_at.is_(None))
+    return [*path, *(("site", site) for site in sorted(sites))]
 
 
 def lies_in(uow: UnitOfWork, wanted: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -6,21 +6,19 @@ role is held: a department sees itself, a division all inside it, a site all tha
 
 from typing import Any, TypeVar
 
-from sqlalchemy import select
-
 from cloudctl.actors import Actor
 from cloudctl.errors import NotFound
 from cloudctl.models import (
     CatalogueItem,
     Department,
     Division,
-    InformationSystem,
     Project,
     Row,
     Site,
     SiteZone,
     TopologyVersion,
 )
+from cloudctl.queries.register import list_systems
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 
@@ -135,47 +133,7 @@ def _department(row: Department, seen: Sight) -> Json:
     }
 
 
-# -- systems and projects
-
-
-def list_systems(
-    uow: UnitOfWork, actor: Actor, department: str | None = None, limit: int = PAGE, marker: str = ""
-) -> Rows:
-    """The information systems by code, those after `marker`; of one department when named."""
-    seen = Sight(uow, actor, "department.see")
-    visible = select(Department.id).where(*seen.departments())
-    conditions = [
-        InformationSystem.retired_at.is_(None),
-        InformationSystem.id > marker,
-        InformationSystem.department_id.in_(visible),
-    ]
-    if department is not None:
-        conditions.append(InformationSystem.department_id == department)
-    rows = uow.all(InformationSystem, *conditions, order_by=[InformationSystem.id], limit=limit)
-    return [_system(row) for row in rows]
-
-
-def show_system(uow: UnitOfWork, actor: Actor, key: str) -> Json:
-    """One system by code or name, with its projects. NotFound when not seen."""
-    seen = Sight(uow, actor, "department.see")
-    visible = InformationSystem.department_id.in_(select(Department.id).where(*seen.departments()))
-    found = _by_key(uow, InformationSystem, InformationSystem.id, InformationSystem.name, key, visible)
-    row = _one("system", key, found)
-    return {**_system(row), "projects": list_projects(uow, actor, system=row.id)}
-
-
-def _system(row: InformationSystem) -> Json:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "state": _life(row.retired_at),
-        "department": row.department_id,
-        "mlps_level": row.mlps_level,
-        "category": row.category,
-        "key_application": row.is_key_application,
-        "key_data": row.has_key_data,
-        "classified": row.is_classified,
-    }
+# -- projects
 
 
 def list_projects(

@@ -57,10 +57,18 @@ class Telling:
 
     def idle(self) -> str:
         count = len(self._bulletin.idle)
-        if not count:
+        total = self._bulletin.total.count
+        unproved = total.numerator_hundredths - total.verified_hundredths
+        if count:
+            template = "{count} systems are reported on the cloud and have had nothing running there."
+            return self.to(template, count=count)
+        if not unproved:
             return self.to("Something runs for every system that is reported on the cloud.")
-        template = "{count} systems are reported on the cloud and have had nothing running there."
-        return self.to(template, count=count)
+        template = (
+            "No system was found that stood still for so long; for {count} of those reported on the cloud"
+            " it is not proved that anything runs."
+        )
+        return self.to(template, count=shown(Kind.SYSTEMS, unproved))
 
     def changes(self) -> list[str]:
         """What became of the denominator, and what does not count."""

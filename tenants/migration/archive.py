@@ -13,7 +13,7 @@ from cloudctl.queries import migration as reads
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 from tenants.migration import frozen, gaming, scopes
-from tenants.migration.counting import Day
+from tenants.migration.counting import Day, scope_of
 from tenants.migration.figures import Counted, figure, names_of, targets_at, usual
 from tenants.migration.forecast import Month, last_day, month_of
 from tenants.migration.rates import Tally
@@ -41,7 +41,7 @@ def show_snapshot(core: Core, actor: Actor, key: str, scope: str | None = None) 
     with core.store.read() as uow:
         header = _find(uow, key)
         places = reads.places(uow)
-        wanted = [scopes.parse(scope)] if scope else usual(places)
+        wanted = [scope_of(uow, scope, places)] if scope else usual(places)
         keys = [str(one) for one in wanted]
         conditions = [RateFigure.scope.in_(keys)] + ([] if scope else [RateFigure.group == "all"])
         figures = figures_of(uow, header["id"], *conditions)
@@ -200,10 +200,11 @@ def _reader(uow: UnitOfWork, scope: str | None) -> Callable[[Json], bool]:
     """Whether a line of a list lies in the scope."""
     if scope is None:
         return lambda line: True
-    one = scopes.parse(scope)
+    places = reads.places(uow)
+    one = scope_of(uow, scope, places)
     if one.kind == "department":
         return lambda line: bool(line["department"] == one.key)
-    parents = {code: place.parent_code for code, place in reads.places(uow).items()}
+    parents = {code: place.parent_code for code, place in places.items()}
     codes = {one.key} if one.kind == "own" else scopes.below(one.key, parents)
     return lambda line: line["division"] in codes
 

@@ -6,14 +6,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from cloudctl.clock import end_of_day, local_day
-from cloudctl.errors import BadInput, Fault
+from cloudctl.errors import BadInput, Fault, NotFound
 from cloudctl.models import SystemVersion
 from cloudctl.queries import migration as reads
 from cloudctl.queries.migration import FLAGS, WORDS, Moment, Place
 from cloudctl.store import UnitOfWork
 from tenants.migration.rates import Facts, Tally, Verdict, judge
 from tenants.migration.rule import Rule
-from tenants.migration.scopes import Scope, below
+from tenants.migration.scopes import Scope, below, parse
 
 FIRST_DAY = date(2000, 1, 1)  # before it there is nothing to count, and date arithmetic has an end
 ALL = ("all",)
@@ -64,6 +64,22 @@ def facts(kind: Sequence[Any]) -> Facts:
     named: dict[str, Any] = dict(zip(WORDS, words, strict=True))
     named |= {name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)}
     return Facts(**named)
+
+
+def scope_of(uow: UnitOfWork, text: str, places: Mapping[str, Place], place: str = "scope") -> Scope:
+    """The scope written so, with its code or its name. BadInput for what is none, NotFound for nobody's."""
+    scope = parse(text, place)
+    if scope.kind == "department":
+        known = {key: name for key, (name, _) in reads.departments(uow).items()}
+    else:
+        known = {code: place.name for code, place in places.items()}
+    if scope.key in known:
+        return scope
+    named = [key for key, name in known.items() if name == scope.key]
+    if len(named) != 1:
+        what = "department" if scope.kind == "department" else "division"
+        raise NotFound("{what} '{key}' does not exist", what=what, key=scope.key)
+    return Scope(scope.kind, named[0])
 
 
 def inside(scope: Scope, places: Mapping[str, Place]) -> Sequence[Any]:

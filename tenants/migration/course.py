@@ -63,7 +63,7 @@ def advance(
     WrongState, NotAllowed, NotFound; Refused for what another door is made for.
     """
     with core.store.write() as uow:
-        row, _ = locked(uow, find_system(uow, actor, system_id).id)
+        row = _locked(uow, find_system(uow, actor, system_id).id, shown)
         after = _decided(core, uow, actor, row, _Told(event, shown, reason))
         changes = keep(core, uow, actor, row, after, reason.strip() or event)
         details = {"changes": changes, "reason": reason.strip()}
@@ -133,6 +133,18 @@ def _decided(core: Core, uow: UnitOfWork, actor: Actor, row: InformationSystem, 
     if faults:
         raise BadInput("the stage cannot be reached: {count} faults", faults=faults, count=len(faults))
     return after
+
+
+def _locked(uow: UnitOfWork, system_id: str, shown: Mapping[str, str]) -> InformationSystem:
+    """The system, locked; with it, in one order for everybody, the one it is to be merged into.
+
+    Else two could be merged into each other in the same moment.
+    """
+    into = shown.get("merged_into", "").strip().lower()
+    wanted = (InformationSystem.id.in_({system_id, into}),)
+    for one in sorted(uow.column(InformationSystem.id, *wanted)):
+        uow.for_update(InformationSystem, one)
+    return locked(uow, system_id)[0]
 
 
 def _faults_around(uow: UnitOfWork, row: InformationSystem, event: str, after: Record) -> list[Fault]:

@@ -13,10 +13,10 @@ from cloudctl.core import Core
 from cloudctl.errors import BadInput, Fault, NotFound
 from cloudctl.models import InformationSystem, SystemVersion
 from cloudctl.queries import migration as reads
-from cloudctl.queries.migration import Moment, Stretch
+from cloudctl.queries.migration import Moment, Placed, Stretch
 from cloudctl.store import UnitOfWork
-from tenants.migration import rules, scopes
-from tenants.migration.counting import day_of, facts, inside, moment
+from tenants.migration import rules
+from tenants.migration.counting import day_of, facts, inside, moment, scope_of
 from tenants.migration.rates import Answer, Facts, Reason, Verdict, judge
 from tenants.migration.rates import evidence as pieces
 from tenants.migration.rule import Rule
@@ -41,10 +41,7 @@ WHICH: Mapping[str, Callable[[Verdict], bool]] = {
 
 @dataclass(frozen=True)
 class _Found:
-    system: str
-    department: str
-    division: str
-    stage: str
+    placed: Placed
     facts: Facts
     verdict: Verdict
 
@@ -76,7 +73,8 @@ def evidence(core: Core, actor: Actor, wanted: Listed) -> list[Json]:
         when = moment(chosen.rule, day_of(core.clock.now(), wanted.on))
         conditions = list(reads.visible(uow, actor))
         if wanted.scope is not None:
-            conditions += inside(scopes.parse(wanted.scope), reads.places(uow))
+            places = reads.places(uow)
+            conditions += inside(scope_of(uow, wanted.scope, places), places)
         found = _matching(uow, chosen.rule, when, conditions, wanted)
         return _rows(uow, chosen.rule, when, found, chosen.label)
 
@@ -112,42 +110,42 @@ def _matching(
     while len(found) < wanted.limit:
         after = SystemVersion.system_id > marker
         piece = reads.each(uow, when, *conditions, after, limit=_CHUNK)
-        for (system, department, division, stage), values in piece:
-            one = facts(values)
+        for placed, kind in piece:
+            one = facts(kind)
             verdict = judge(one, rule)
             if WHICH[wanted.which](verdict):
-                found.append(_Found(system, department, division, stage, one, verdict))
+                found.append(_Found(placed, one, verdict))
         if len(piece) < _CHUNK:
             break
-        marker = piece[-1][0][0]
+        marker = piece[-1][0].system
     return found[: wanted.limit]
 
 
 def _rows(uow: UnitOfWork, rule: Rule, when: Moment, found: Sequence[_Found], label: str) -> list[Json]:
-    ids = [one.system for one in found]
+    ids = [one.placed.system for one in found]
     systems = {row.id: row for row in uow.all(InformationSystem, InformationSystem.id.in_(ids))}
     ran, bound = reads.stretches(uow, when, ids), reads.bound_sites(uow, when, ids)
     seen = reads.seen_sites(uow, when)
     rows = []
     for one in found:
-        row = systems[one.system]
-        unseen = [site for site in bound.get(one.system, []) if site not in seen]
+        placed, row = one.placed, systems[one.placed.system]
+        unseen = [site for site in bound.get(placed.system, []) if site not in seen]
         said = {
-            "live": _live_why(one.facts, ran.get(one.system, []), unseen, rule, when),
-            "old_host_off": _old_host_why(row.old_host_off_on),
-            "proved_backup": ("no restore has been proved yet", {"tier": row.dr_tier}),
+            "live": _live_why(one.facts, ran.get(placed.system, []), unseen, rule, when),
+            "old_host_off": _old_host_why(one.facts, placed.old_host_off_on),
+            "proved_backup": ("no restore has been proved yet", {"tier": placed.dr_tier}),
         }
         proofs = pieces(one.facts, rule) if one.verdict.weight_hundredths else []
         rows.append(
             {
-                "id": one.system,
+                "id": placed.system,
                 "name": row.name,
                 "state": _state(one.verdict),
-                "department": one.department,
-                "division": one.division,
-                "stage": one.stage,
+                "department": placed.department,
+                "division": placed.division,
+                "stage": placed.stage,
                 "reason": one.verdict.reason,
-                "ground": _ground(row, one.verdict.reason),
+                "ground": _ground(row, placed, one.verdict.reason),
                 "weight_hundredths": one.verdict.weight_hundredths,
                 "verified": one.verdict.verified,
                 "idle": one.verdict.is_idle,
@@ -173,15 +171,15 @@ def _state(verdict: Verdict) -> str:
     return {Answer.YES: "verified", Answer.NO: "unverified", Answer.UNKNOWN: "unknown"}[verdict.verified]
 
 
-def _ground(row: InformationSystem, reason: Reason | None) -> Json | None:
-    """The document by which a system is left out; None when it counts, or when nothing was written down."""
+def _ground(row: InformationSystem, placed: Placed, reason: Reason | None) -> Json | None:
+    """The document by which a system is left out, as it is on record now; None where there is none."""
     details = row.details
     documents: dict[Reason, Json] = {
         Reason.CLASSIFIED: {"document": details.get("decision_document"), "day": details.get("decision_on")},
         Reason.EXEMPT: {
             "document": details.get("exempt_document"),
             "clause": details.get("exempt_clause"),
-            "until": row.exempt_until,
+            "until": placed.exempt_until,
         },
         Reason.MERGED: {"merged_into": row.merged_into_id},
     }
@@ -226,7 +224,7 @@ def _params(stretch: Stretch, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _old_host_why(off_on: date | None) -> Said:
-    if off_on is None:
+def _old_host_why(one: Facts, off_on: date | None) -> Said:
+    if not one.is_old_host_off:
         return "no proof that the old host is off", {}
     return "the old host went off on {day}", {"day": off_on}

@@ -12,12 +12,12 @@ from typing import Any
 from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Fault, NotFound
-from cloudctl.models import Department, SystemVersion, Target
+from cloudctl.models import SystemVersion, Target
 from cloudctl.queries import migration as reads
 from cloudctl.queries.migration import Place
 from cloudctl.store import UnitOfWork
 from tenants.migration import rates, rules, scopes
-from tenants.migration.counting import GROUPS, Day, count, day_of, inside
+from tenants.migration.counting import GROUPS, Day, count, day_of, inside, scope_of
 from tenants.migration.rates import DECIDED, Tally
 from tenants.migration.rule import Rule
 from tenants.migration.scopes import OWN_LEVEL, Scope
@@ -55,7 +55,7 @@ def rate(
     with core.store.read() as uow:
         when, chosen = day_of(core.clock.now(), on), rules.choose(uow, rule)
         places = reads.places(uow)
-        wanted = [scopes.parse(scope)] if scope else usual(places)
+        wanted = [scope_of(uow, scope, places)] if scope else usual(places)
         shared = Counted(when.day, chosen.label, names_of(uow, wanted, places), targets_at(uow, when))
         found = tallies_of(uow, chosen.rule, when, places, wanted, by)
     groups = sorted({group for _, group in found} | ({by} & MEASURES.keys()))
@@ -79,35 +79,37 @@ def ranking(
     with core.store.read() as uow:
         when, chosen = day_of(core.clock.now(), on), rules.choose(uow, rule)
         places = reads.places(uow)
-        inside = _divisions_within(within, places)
+        within_codes = _divisions_within(uow, within, places)
         if of == "departments":
-            conditions = [SystemVersion.division_code.in_(inside)] if within else []
-            found = count(uow, chosen.rule, when, ("department_id",), ("all",), *conditions)
-            tallies = _by_department(uow, found.get("all", {}))
+            conditions = [SystemVersion.division_code.in_(within_codes)] if within else []
+            counted = count(uow, chosen.rule, when, ("department_id",), ("all",), *conditions)
+            known = reads.departments(uow)
+            tallies = _by_department(counted.get("all", {}), known)
+            names = {f"department:{key}": name for key, (name, _) in known.items()}
         else:
-            found = count(uow, chosen.rule, when, ("division_code",))
-            tallies = _by_division(found.get("all", {}), RANKED[of], inside, places)
-        wanted = {key: _scope(of, key) for key in tallies}
-        names = names_of(uow, wanted.values(), places)
+            counted = count(uow, chosen.rule, when, ("division_code",))
+            tallies = _by_division(counted.get("all", {}), RANKED[of], within_codes, places)
+            names = {f"division:{code}": place.name for code, place in places.items()}
         shared = Counted(when.day, chosen.label, names, targets_at(uow, when))
+    kind = "department" if of == "departments" else "division"
     return [
-        {"rank": place, **figure(wanted[key], "all", tallies[key], shared)}
+        {"rank": place, **figure(Scope(kind, key.rpartition("/")[2]), "all", tallies[key], shared)}
         for place, key in rates.ranked(tallies)
     ]
 
 
 def figure(scope: Scope, group: str, tally: Tally | None, shared: Counted) -> Json:
     """One figure as a row: what was counted, the rate, the target, and how far it is."""
-    one = tally or Tally()
-    target = shared.targets.get((str(scope), MEASURES.get(group, "")))
+    one, key = tally or Tally(), str(scope)
+    target = shared.targets.get((key, MEASURES.get(group, "")))
     value = target.value if target else None
     reached = None if value is None else rates.reaches(one.numerator_hundredths, one.denominator, value)
     left_out = one.left_out(DECIDED)
     return {
-        "id": str(scope) if group == "all" else f"{scope}/{group}",
-        "name": shared.names.get(str(scope), scope.key),
+        "id": key if group == "all" else f"{key}/{group}",
+        "name": shared.names.get(key, scope.key),
         "state": None if reached is None else "reached" if reached else "behind",
-        "scope": str(scope),
+        "scope": key,
         "group": group,
         "numerator": rates.systems_text(one.numerator_hundredths),
         "denominator": one.denominator,
@@ -137,18 +139,15 @@ def targets_at(uow: UnitOfWork, when: Day) -> dict[tuple[str, str], Target]:
 
 
 def names_of(uow: UnitOfWork, wanted: Iterable[Scope], places: Mapping[str, Place]) -> dict[str, str]:
-    """What people read for these scopes. NotFound for one that does not exist."""
+    """What people read for these scopes; one that is not known any more is its code."""
     wanted = list(wanted)
-    departments = reads.department_names(uow) if any(one.kind == "department" for one in wanted) else {}
+    departments = reads.departments(uow) if any(one.kind == "department" for one in wanted) else {}
     names = {}
     for one in wanted:
         if one.kind == "department":
-            name = departments.get(one.key)
+            name = departments[one.key][0] if one.key in departments else one.key
         else:
-            name = places[one.key].name if one.key in places else None
-        if name is None:
-            what = "department" if one.kind == "department" else "division"
-            raise NotFound("{what} '{key}' does not exist", what=what, key=one.key)
+            name = places[one.key].name if one.key in places else one.key
         names[str(one)] = name + OWN_LEVEL if one.kind == "own" else name
     return names
 
@@ -168,15 +167,13 @@ def usual(places: Mapping[str, Place]) -> list[Scope]:
     return [Scope("division", top), Scope("own", top), *(Scope("division", code) for code in cities)]
 
 
-def _divisions_within(within: str | None, places: Mapping[str, Place]) -> set[str]:
+def _divisions_within(uow: UnitOfWork, within: str | None, places: Mapping[str, Place]) -> set[str]:
     if within is None:
         return set(places)
-    scope = scopes.parse(within, "within")
+    scope = scope_of(uow, within, places, "within")
     if scope.kind != "division":
         fault = Fault("within", "bad_scope", "a ranking is within a division", hint="write division:450100")
         raise BadInput("the scope cannot be read", faults=[fault])
-    if scope.key not in places:
-        raise NotFound("{what} '{key}' does not exist", what="division", key=scope.key)
     return scopes.below(scope.key, {code: place.parent_code for code, place in places.items()})
 
 
@@ -219,14 +216,11 @@ def _by_division(
     }
 
 
-def _by_department(uow: UnitOfWork, by_key: Mapping[tuple[Any, ...], Tally]) -> dict[str, Tally]:
+def _by_department(
+    by_key: Mapping[tuple[Any, ...], Tally], known: Mapping[str, tuple[str, str]]
+) -> dict[str, Tally]:
     """Departments by `division/department`, so that equal rates come in order of the division's code."""
-    homes = dict(uow.tuples((Department.id, Department.division_code)))
-    return {f"{homes[department]}/{department}": tally for (department,), tally in by_key.items()}
-
-
-def _scope(of: str, key: str) -> Scope:
-    return Scope("department", key.partition("/")[2]) if of == "departments" else Scope("division", key)
+    return {f"{known[key][1]}/{key}": tally for (key,), tally in by_key.items()}
 
 
 def _one_of(place: str, value: str, choices: Sequence[str]) -> None:

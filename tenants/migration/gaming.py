@@ -27,9 +27,8 @@ def flags(before: Tally, now: Tally, rule: Rule, target: int | None = None) -> l
     """What to ask about a scope. Shares of few systems jump by themselves and are not asked about."""
     found = list(_reached_by_subtraction(before, now, target))
     if max(before.registered, now.registered) >= rule.least_systems:
-        found += _exclusions(before, now, rule)
-        found += _ended(before, now, rule)
-        found += _shrunk(before, now, rule)
+        jumps = [*_exclusions(before, now, rule), *_ended(before, now, rule)]
+        found += jumps or _shrunk(before, now, rule)
     return found
 
 
@@ -53,7 +52,7 @@ def _ended(before: Tally, now: Tally, rule: Rule) -> Iterator[Flag]:
 
 
 def _shrunk(before: Tally, now: Tally, rule: Rule) -> Iterator[Flag]:
-    """Fewer should have moved although the register did not shrink."""
+    """Fewer should have moved although the register did not shrink, and no share says why."""
     fall = before.denominator - now.denominator
     is_much = fall * _HUNDREDTHS > rule.ended_jump_hundredths * before.denominator
     if is_much and now.registered >= before.registered:

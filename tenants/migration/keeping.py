@@ -8,6 +8,7 @@ from cloudctl.store import UnitOfWork
 from tenants.register.fields import Record, Value
 from tenants.register.history import change_record
 from tenants.register.records import Changes, record_of
+from tenants.register.writing import REGISTER
 
 SUBJECT = "information_system"
 
@@ -23,5 +24,9 @@ def locked(uow: UnitOfWork, system_id: str) -> tuple[InformationSystem, dict[str
 def keep(
     core: Core, uow: UnitOfWork, actor: Actor, row: InformationSystem, after: Record, reason: str
 ) -> Changes:
-    """Make a locked system say what the record says, and write the version of it; what changed."""
+    """Make a locked system say what the record says, and write the version of it; what changed.
+
+    Whoever moves a system speaks for the register: the topology file no longer changes it.
+    """
+    row.origin = REGISTER
     return change_record(uow, core.clock, row, after, actor.user_id, reason)

@@ -8,7 +8,7 @@ from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.queries import migration as reads
 from tenants.migration import archive, forecast, gaming, rates, rules, scopes
-from tenants.migration.counting import count, day_of, inside
+from tenants.migration.counting import count, day_of, inside, scope_of
 from tenants.migration.figures import Counted, figure, names_of, province_of, tallies_of, targets_at
 from tenants.migration.forecast import Month, Rates, Reached, Why
 from tenants.migration.frozen import figures
@@ -41,7 +41,7 @@ def predict(
     with core.store.read() as uow:
         when, chosen = day_of(core.clock.now()), rules.choose(uow, rule)
         places = reads.places(uow)
-        wanted = scopes.parse(scope) if scope else Scope("division", province_of(places).code)
+        wanted = scope_of(uow, scope, places) if scope else Scope("division", province_of(places).code)
         names = names_of(uow, [wanted], places)
         shared = Counted(when.day, chosen.label, names, targets_at(uow, when))
         found = tallies_of(uow, chosen.rule, when, places, [wanted])
@@ -62,7 +62,7 @@ def flags(
     with core.store.read() as uow:
         when, chosen = day_of(core.clock.now(), on), rules.choose(uow, rule)
         places = reads.places(uow)
-        conditions = inside(scopes.parse(scope), places) if scope else ()
+        conditions = inside(scope_of(uow, scope, places), places) if scope else ()
         keys = ("division_code", "department_id")
         counted = count(uow, chosen.rule, when, keys, ("all",), *conditions)
         parents = {code: place.parent_code for code, place in places.items()}
@@ -75,6 +75,8 @@ def flags(
         found = []
         for key in sorted(now.keys() & before.keys()):
             known = targets.get((key, "migration_rate"))
+            if key.startswith("own:") and known is None and now[key] == now[f"division{key[3:]}"]:
+                continue  # it has nothing below it: said once
             asked = gaming.flags(before[key], now[key], chosen.rule, known.value if known else None)
             found += [(key, one) for one in asked]
         names = names_of(uow, {scopes.parse(key) for key, _ in found}, places)

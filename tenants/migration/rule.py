@@ -101,39 +101,27 @@ class _Switch:
     most: int = 0
 
 
-def _word(choices: type[StrEnum]) -> _Switch:
-    return _Switch(_Kind.WORD, tuple(one.value for one in choices))
-
-
-def _words(choices: tuple[str, ...]) -> _Switch:
-    return _Switch(_Kind.WORDS, choices)
-
-
-def _number(least: int, most: int) -> _Switch:
-    return _Switch(_Kind.NUMBER, least=least, most=most)
-
-
 _SWITCHES: Mapping[str, _Switch] = {
     "name": _Switch(_Kind.NAME),
     "title": _Switch(_Kind.TEXT, most=100),
-    "levels": _words(tuple(LEVELS)),
-    "life_states": _words(MAY_COUNT),
-    "classified": _word(Classified),
-    "exempt": _word(Exempt),
-    "centrally_built": _word(CentrallyBuilt),
-    "hosted_on": _words(tuple(HOSTING)),
-    "stages": _words(tuple(stage.value for stage in ORDER)),
-    "partial_weight_hundredths": _number(0, 100),
+    "levels": _Switch(_Kind.WORDS, tuple(LEVELS)),
+    "life_states": _Switch(_Kind.WORDS, MAY_COUNT),
+    "classified": _Switch(_Kind.WORD, tuple(Classified)),
+    "exempt": _Switch(_Kind.WORD, tuple(Exempt)),
+    "centrally_built": _Switch(_Kind.WORD, tuple(CentrallyBuilt)),
+    "hosted_on": _Switch(_Kind.WORDS, tuple(HOSTING)),
+    "stages": _Switch(_Kind.WORDS, tuple(stage.value for stage in ORDER)),
+    "partial_weight_hundredths": _Switch(_Kind.NUMBER, least=0, most=100),
     "new_since": _Switch(_Kind.DAY),
-    "live_days": _number(0, _TEN_YEARS_D),
-    "fresh_hours": _number(1, _A_YEAR_H),
-    "max_gap_hours": _number(1, _A_YEAR_H),
+    "live_days": _Switch(_Kind.NUMBER, least=0, most=_TEN_YEARS_D),
+    "fresh_hours": _Switch(_Kind.NUMBER, least=1, most=_A_YEAR_H),
+    "max_gap_hours": _Switch(_Kind.NUMBER, least=1, most=_A_YEAR_H),
     "old_host_off": _Switch(_Kind.FLAG),
-    "proved_backup": _word(ProvedBackup),
-    "idle_days": _number(1, _TEN_YEARS_D),
-    "exclusion_jump_hundredths": _number(1, _ALL),
-    "ended_jump_hundredths": _number(1, _ALL),
-    "least_systems": _number(1, 1_000_000),
+    "proved_backup": _Switch(_Kind.WORD, tuple(ProvedBackup)),
+    "idle_days": _Switch(_Kind.NUMBER, least=1, most=_TEN_YEARS_D),
+    "exclusion_jump_hundredths": _Switch(_Kind.NUMBER, least=1, most=_ALL),
+    "ended_jump_hundredths": _Switch(_Kind.NUMBER, least=1, most=_ALL),
+    "least_systems": _Switch(_Kind.NUMBER, least=1, most=1_000_000),
 }
 
 # What holds until a rule is applied; examples/rules/gx-2026.yaml has the same switches.

@@ -134,11 +134,11 @@ def _next_revision(uow: UnitOfWork, month: str, rule_name: str, reason: str) -> 
 def _judged(uow: UnitOfWork, rule: Rule, when: Day) -> Iterator[Judged]:
     """Every system of the moment; each kind is judged once."""
     known: dict[tuple[Any, ...], tuple[Facts, Verdict]] = {}
-    for (system, department, division, stage), values in reads.each(uow, moment(rule, when)):
-        if values not in known:
-            one = facts(values)
-            known[values] = one, judge(one, rule)
-        yield Judged(system, department, division, stage, *known[values])
+    for placed, kind in reads.each(uow, moment(rule, when)):
+        if kind not in known:
+            one = facts(kind)
+            known[kind] = one, judge(one, rule)
+        yield Judged(placed.system, placed.department, placed.division, placed.stage, *known[kind])
 
 
 def _tallied(judged: list[Judged]) -> Mapping[str, Mapping[tuple[str, str], Tally]]:

@@ -16,6 +16,7 @@ from cloudctl.lifecycle import MigrationStage, RequestState
 from cloudctl.models import InformationSystem, ServiceRequest, Wave, WaveSystem
 from cloudctl.queries import scopes
 from cloudctl.queries import targets as places
+from cloudctl.queries.register import CLASSIFIED_NAME
 from cloudctl.store import UnitOfWork
 from tenants.counters import project_chain, read_counters
 from tenants.decision import Decision
@@ -98,10 +99,11 @@ class WaveCheck:
 
 
 def check(core: Core, actor: Actor, wave_id: int) -> WaveCheck:
-    """Everything against the wave. NotFound when there is none; needs migration.see anywhere."""
-    actor.must("migration.see", actor.scopes("migration.see"))
+    """Everything against the wave. NotFound when there is none; needs migration.plan over its scope."""
     with core.store.read() as uow:
-        return look_at(uow, actor, need(uow, wave_id))
+        wave = need(uow, wave_id)
+        actor.must("migration.plan", places.path_of(uow, wave.scope))
+        return look_at(uow, actor, wave)
 
 
 def look_at(uow: UnitOfWork, actor: Actor, wave: Wave) -> WaveCheck:
@@ -154,7 +156,7 @@ def member_of(uow: UnitOfWork, wave: Wave, row: WaveSystem) -> Member:
     other = uow.first(Wave, Wave.id.in_(others), Wave.state.in_(OPEN)) if others else None
     return Member(
         system=system.id,
-        name=system.name,
+        name=CLASSIFIED_NAME if system.is_classified else system.name,
         stage=MigrationStage(system.stage),
         after=tuple(row.after),
         is_classified=system.is_classified,

@@ -7,8 +7,9 @@ from typing import Any
 from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, Refused
-from cloudctl.models import InformationSystem, ServiceRequest, WaveSystem
+from cloudctl.models import Department, InformationSystem, ServiceRequest, WaveSystem
 from cloudctl.queries import scopes
+from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 from tenants import requests
 from tenants.migration.wave_check import IN_VAIN, member_of, moved_of, need
@@ -42,9 +43,9 @@ class Opened:
 def open_requests(core: Core, actor: Actor, wave_id: int) -> list[Opened]:
     """Send the request of every system of a running wave for which the actor may ask, in their order.
 
-    Again sends nothing twice: a system has one request, whoever sent it. Others are reported: those of other
-    departments, those not sized, those that wait for a system outside the wave that has not moved, and those
-    that were refused. Each request is a transaction of its own.
+    Again sends nothing twice: a system has one request, whoever sent it. Of the systems that the actor sees,
+    the others are reported: those of other departments, those not sized, those that wait for a system outside
+    the wave that has not moved, and those that were refused. Each request is a transaction of its own.
     """
     with core.store.read() as uow:
         wave = need(uow, wave_id)
@@ -56,12 +57,20 @@ def open_requests(core: Core, actor: Actor, wave_id: int) -> list[Opened]:
         )
         members = in_order([member_of(uow, wave, row) for row in rows])
         moved = moved_of(uow, rows)
+        seen = _seen(uow, actor, [row.system_id for row in rows])
     ids = {row.system_id: row.id for row in rows}
     inside = set(ids)
     return [
         _open(core, actor, ids[one.system], one, tuple(sorted({*one.after} - inside - moved)))
         for one in members
+        if one.system in seen
     ]
+
+
+def _seen(uow: UnitOfWork, actor: Actor, systems: list[str]) -> set[str]:
+    departments = uow.column(Department.id, *Sight(uow, actor, "system.see").departments())
+    mine = (InformationSystem.id.in_(systems), InformationSystem.department_id.in_(departments))
+    return set(uow.column(InformationSystem.id, *mine))
 
 
 def _open(core: Core, actor: Actor, row_id: int, member: Member, waits_for: tuple[str, ...]) -> Opened:

@@ -9,7 +9,7 @@ from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Fault, NotFound
 from cloudctl.store import UnitOfWork
-from tenants.register.fields import BY_NAME, Field, FieldKind, Value
+from tenants.register.fields import BY_NAME, Field, Value
 from tenants.register.offices import Offices, read_offices
 from tenants.register.parsing import Known, known_to, read_value
 from tenants.register.records import ENDED
@@ -19,7 +19,6 @@ from tenants.register.writing import Change, Writer
 
 Said = Mapping[str, object]  # field -> text as people write it, or a value
 _MOST_REASON = 500
-_FOR_NEW = ("code", "name", "department")
 
 
 def set_fields(core: Core, actor: Actor, system_id: str, said: Said, reason: str = "") -> None:
@@ -28,6 +27,9 @@ def set_fields(core: Core, actor: Actor, system_id: str, said: Said, reason: str
     Needs `system.change` at the department, the new one too when it changes. A new system needs name and
     department, or the mark that it is classified. BadInput with all faults; nothing is written then.
     """
+    if said.get("code", system_id) != system_id:
+        fault = Fault("code", "code_kept", "the code of a system never changes")
+        raise BadInput("the system cannot be changed", faults=[fault])
     with core.store.write() as uow:
         change = _Change(core, actor, uow, reason)
         change.apply("set", [{**said, "code": system_id}], is_new_allowed=True)
@@ -106,7 +108,8 @@ class _Change:
         reason = f"{action}: {self._reason}" if self._reason else action
         Writer(self._core, self._actor, self._offices, reason).write(self._uow, changes)
         for change, one in zip(changes, given, strict=True):
-            self._record(action, change, one)
+            if not change.judged.is_same or change.judged.asks is not None:
+                self._record(action, change, one)
 
     def _must(self, department: Value) -> None:
         if department in self._offices.departments:
@@ -115,7 +118,7 @@ class _Change:
             self._actor.must("system.change")
 
     def _record(self, action: str, change: Change, given: Mapping[str, Value]) -> None:
-        """The event names the fields and never what is in them: history has that, and forgets it if it must."""
+        """The event names the fields and never what is in them: that is history's, which can forget it."""
         is_new = change.standing is None and action == "set"
         details = {"fields": sorted(given.keys() - {"code"}), "reason": self._reason}
         self._core.audit.record(
@@ -164,8 +167,5 @@ def _unknown(word: str) -> Fault:
 
 
 _TITLES: Mapping[str, Field] = {
-    word: field
-    for field in BY_NAME.values()
-    for word in (field.title, *field.also)
-    if field.kind in FieldKind
+    word: field for field in BY_NAME.values() for word in (field.title, *field.also)
 }

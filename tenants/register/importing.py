@@ -150,7 +150,7 @@ def _result(taken: Intake, sent: Sent, *, is_written: bool) -> ImportResult:
     right = [line for line in taken.lines if not line.faults]
     created = sum(line.is_new for line in right)
     updated = sum(not line.is_new and line.is_changed for line in right)
-    warned = [line for line in taken.lines if line.warnings]
+    warned = [line for line in right if line.warnings]
     return ImportResult(
         file_name=PurePath(sent.file_name.replace("\\", "/")).name[:_MOST_NAME] or "systems",
         sha256=hashlib.sha256(sent.content).hexdigest(),
@@ -214,7 +214,10 @@ def _with_document(
     content_columns = frozenset(index for index, one in taken.fields.items() if one.name in CONTENT)
     made = faults_workbook(
         taken.sheet,
-        {line.row: [(one.column, say(one.fault)) for one in line.faults] for line in taken.faulty},
+        {
+            line.row: [(one.column, one.fault.place, say(one.fault)) for one in line.faults]
+            for line in taken.faulty
+        },
         {line.row: content_columns for line in taken.lines if not line.is_open},
     )
     stem = PurePath(result.file_name).stem

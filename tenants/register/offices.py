@@ -21,12 +21,13 @@ class Office:
 
 @dataclass(frozen=True)
 class Place:
-    """A division: code, name, level, and the one above it."""
+    """A division: code, name, level, the one above it, and whether it still is one."""
 
     code: str
     name: str
     level: str
     parent: str | None
+    is_retired: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,12 @@ def read_offices(uow: UnitOfWork) -> Offices:
     departments = uow.tuples(
         (Department.id, Department.name, Department.division_code, Department.retired_at)
     )
-    divisions = uow.tuples((Division.code, Division.name, Division.level, Division.parent_code))
+    columns = (Division.code, Division.name, Division.level, Division.parent_code, Division.retired_at)
+    divisions = {
+        code: Place(code, name, level, parent, gone is not None)
+        for code, name, level, parent, gone in uow.tuples(columns)
+    }
     return Offices(
         {id_: Office(id_, name, division, gone is not None) for id_, name, division, gone in departments},
-        {code: Place(code, name, level, parent) for code, name, level, parent in divisions},
+        divisions,
     )

@@ -8,7 +8,7 @@ distinct in a column is read once, so that a sheet costs what is different in it
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from cloudctl.errors import Fault
@@ -23,15 +23,20 @@ MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
 _YES = frozenset("是 有 对 yes y true 1 √ ✓ ✔ ☑".split())
 _NO = frozenset("否 无 不是 no n false 0 × ✗ ✘ x".split())
 _NAMED = 12  # choices told in a hint
+_HINTED = 30  # faults of a column that say what was probably meant
 _Read = Callable[[Field, str], Value | Fault]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a cell may name: codes and names of departments and divisions; None where several have a name."""
+    """What a cell may name: codes and names of departments and divisions; None where several have a name.
+
+    Without `is_hinting` no fault says what was probably meant: looking for it takes time.
+    """
 
     departments: Mapping[str, str | None]
     divisions: Mapping[str, str | None]
+    is_hinting: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def read_column(field: Field, cells: Sequence[Cell], known: Known) -> Column:
     if True in distinct or False in distinct:  # True equals 1: tell them apart by what is written
         cells = [str(cell).upper() if isinstance(cell, bool) else cell for cell in cells]
         distinct = set(cells)
-    read = {cell: read_value(field, cell, known) for cell in distinct}
+    read = _read_all(field, distinct, known)
     values = [read[cell] for cell in cells]
     if Fault not in map(type, read.values()):
         return Column(values, {})
@@ -67,42 +72,64 @@ def read_column(field: Field, cells: Sequence[Cell], known: Known) -> Column:
     return Column([None if isinstance(value, Fault) else value for value in values], faults)
 
 
+def _read_all(field: Field, cells: Iterable[Cell], known: Known) -> dict[Cell, Value | Fault]:
+    """What each cell means; only the first of many faults say what was probably meant."""
+    read: dict[Cell, Value | Fault] = {}
+    faults, silent = 0, replace(known, is_hinting=False)
+    for cell in cells:
+        value = read[cell] = read_value(field, cell, known if faults < _HINTED else silent)
+        faults += isinstance(value, Fault)
+    return read
+
+
 def read_value(field: Field, cell: Cell, known: Known) -> Value | Fault:
     """One cell as a value of the field; None when it is empty, a Fault when it cannot be meant."""
-    if type(cell) is str:
-        if cell.isspace() or not cell:
-            return None
-        if field.kind is FieldKind.TEXT:
-            return texts.read_text(field, cell)
-    elif isinstance(cell, date) and field.kind is not FieldKind.DATE:
+    if isinstance(cell, str) and (cell.isspace() or not cell):
+        return None
+    if field.kind is FieldKind.DATE:
+        return read_date(cell)
+    written = _written(cell)
+    if isinstance(written, Fault):
+        return written
+    if field.kind is FieldKind.TEXT:
+        return texts.read_text(field, written)
+    normal = unicodedata.normalize("NFKC", written)
+    if field.kind in (FieldKind.CODE, FieldKind.SYSTEM):
+        return _code(field, normal.strip())
+    plain = "".join(normal.split())
+    if field.kind is FieldKind.CHOICE:
+        return _choice(field, plain, known)
+    return _READ[field.kind](field, plain) if field.kind in _READ else _place(field, written, known)
+
+
+def _written(cell: Cell) -> str | Fault:
+    """The cell as it was typed; a Fault where the spreadsheet has made something else of it."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, date):
         template = "the spreadsheet has made a date of this: {day}"
         hint = "format the cell as text and write it again"
         return Fault("", "became_date", template, {"day": str(cell)[:10]}, hint)
-    elif isinstance(cell, time | timedelta):
+    if isinstance(cell, time | timedelta):
         return Fault("", "became_time", "the spreadsheet has made a time of day of this")
-    if field.kind is FieldKind.DATE:
-        return read_date(cell)
-    written = written_number(cell) if isinstance(cell, float | int) else str(cell)
-    if written is None:
-        template = "a spreadsheet keeps {most} digits of a number; the rest is lost"
-        return Fault("", "digits_lost", template, {"most": MOST_DIGITS}, "format the cell as text")
-    if field.kind is FieldKind.TEXT:
-        return texts.read_text(field, written)
-    plain = "".join(unicodedata.normalize("NFKC", written).split())
-    return _READ[field.kind](field, plain) if field.kind in _READ else _place(field, written, known)
+    number = written_number(cell)
+    if number is not None:
+        return number
+    template = "a spreadsheet keeps {most} digits of a number; the rest is lost"
+    return Fault("", "digits_lost", template, {"most": MOST_DIGITS}, "format the cell as text")
 
 
 # -- kinds
 
 
-def _choice(field: Field, plain: str) -> Value | Fault:
+def _choice(field: Field, plain: str, known: Known) -> Value | Fault:
     by_word = {_plain(word): value for value, word in field.choices.items()}
     value = by_word.get(plain.lower()) or (plain.lower() if plain.lower() in field.choices else None)
     if value is not None:
         return value
     words = list(field.choices.values())
     params = {"word": plain[:40], "known": "、".join(words[:_NAMED])}
-    close = _close(plain, [*words, *field.choices])
+    close = _close(plain, [*words, *field.choices], known)
     if close:
         template = "'{word}' is not one of the choices"
         return Fault("", "unknown_choice", template, {**params, "close": close}, "did you mean '{close}'?")
@@ -125,10 +152,7 @@ def _code(field: Field, plain: str) -> Value | Fault:
 
 
 _READ: Mapping[FieldKind, _Read] = {
-    FieldKind.CHOICE: _choice,
     FieldKind.FLAG: _flag,
-    FieldKind.CODE: _code,
-    FieldKind.SYSTEM: _code,
     FieldKind.INTEGER: read_integer,
 }
 
@@ -145,7 +169,7 @@ def _place(field: Field, written: str, known: Known) -> Value | Fault:
             return Fault(
                 "", "several", "several have the name '{word}'", {"word": word[:80]}, "write the code"
             )
-    params = {"word": text[:80], "close": _close(text, names)}
+    params = {"word": text[:80], "close": _close(text, names, known)}
     hint = "did you mean '{close}'?" if params["close"] else None
     if field.kind is FieldKind.DEPARTMENT:
         return Fault("", "unknown_department", "there is no department '{word}'", params, hint)
@@ -162,8 +186,8 @@ def _names(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:
     return {**found, **codes}
 
 
-def _close(word: str, known: Iterable[str]) -> str | None:
-    found = difflib.get_close_matches(word, list(known), 1, cutoff=0.5)
+def _close(word: str, words: Iterable[str], known: Known) -> str | None:
+    found = difflib.get_close_matches(word[:80], list(words), 1, cutoff=0.5) if known.is_hinting else []
     return found[0] if found else None
 
 

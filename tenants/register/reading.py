@@ -54,7 +54,7 @@ def read_sheet(content: bytes, sheet: str | None = None) -> Sheet:
 def _from_workbook(content: bytes, wanted: str | None, looks: list[package.Look] | None) -> Sheet:
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        name, index, faults = _choose(workbook, wanted, looks)
+        name, index = _choose(workbook, wanted, looks)
         sheet = workbook.get_sheet_by_index(index)
     except PasswordError as error:
         raise package.encrypted() from error
@@ -66,12 +66,12 @@ def _from_workbook(content: bytes, wanted: str | None, looks: list[package.Look]
         raise package.too_many_rows()
     start = sheet.start
     if start is None:
-        raise _refused(*faults, Fault("file", "empty_file", "there is nothing in it"))
+        raise _refused(Fault("file", "empty_file", "there is nothing in it"))
     rows: Sequence[Row] = sheet.to_python()
     if start[1]:  # columns are counted from A, and the faults are told so
         rows = [["" for _ in range(start[1])] + list(row) for row in rows]
     found = find_sheet(name, rows, start[0] + 1)
-    faults += _merged(sheet, found)
+    faults = list(_merged(sheet, found))
     if looks is not None:
         faults += _computed(looks[index])
     if faults:
@@ -81,8 +81,8 @@ def _from_workbook(content: bytes, wanted: str | None, looks: list[package.Look]
 
 def _choose(
     workbook: CalamineWorkbook, wanted: str | None, looks: list[package.Look] | None
-) -> tuple[str, int, list[Fault]]:
-    """Name and index of the sheet to read, and the fault when it is not clear which one is meant."""
+) -> tuple[str, int]:
+    """Name and index of the sheet to read. BadInput when it is not clear which one is meant."""
     names = [one.name for one in workbook.sheets_metadata]
     if wanted is not None:
         if wanted not in names:
@@ -90,7 +90,7 @@ def _choose(
             raise _refused(
                 Fault("sheet", "unknown_sheet", "there is no sheet '{sheet}'", params, "it has: {known}")
             )
-        return wanted, names.index(wanted), []
+        return wanted, names.index(wanted)
     shown = [
         index
         for index, one in enumerate(workbook.sheets_metadata)
@@ -101,20 +101,11 @@ def _choose(
     ]
     if not shown:
         raise _refused(Fault("file", "empty_file", "there is nothing in it"))
-    faults = []
-    if len(shown) > 1:
+    if len(shown) > 1:  # which of them is meant is not known, so nothing is said of what is in them
         params = {"sheets": "、".join(names[index] for index in shown[:_NAMED])}
-        template = "several sheets hold data: {sheets}"
-        faults.append(
-            Fault(
-                "file",
-                "second_sheet",
-                template,
-                params,
-                "name the one to read (--sheet), or take the others out",
-            )
-        )
-    return names[shown[0]], shown[0], faults
+        template, hint = "several sheets hold data: {sheets}", "name the one to read, or take the others out"
+        raise _refused(Fault("file", "second_sheet", template, params, hint))
+    return names[shown[0]], shown[0]
 
 
 def _has_data(workbook: CalamineWorkbook, index: int, looks: list[package.Look] | None) -> bool:

@@ -67,11 +67,11 @@ def judge(before: Record | None, given: Mapping[str, Value], facts: Facts) -> Ju
     those of AS_SAID None is an empty cell.
     """
     was = BLANK if before is None else before
-    said = completed(was, given)
+    plain = _plain(was, given)
+    if plain == before:
+        return Judged(plain, is_same=True)
+    said = _completed(was, given, plain)
     after, asks = _without_exemption(was, said)
-    is_same = before is not None and after == before
-    if is_same and asks is None:
-        return Judged(after, is_same=True)
     warnings = list(_warnings(given, said, facts))
     faults = [*_missing(after), *_tier_faults(given, after), *_move_faults(was, said, facts)]
     if after["is_classified"]:
@@ -82,15 +82,20 @@ def judge(before: Record | None, given: Mapping[str, Value], facts: Facts) -> Ju
         faults += _lineage_faults(after, facts)
     if asks is not None:
         asks = _new_exemption(str(after["code"]), asks, facts, faults, warnings)
-    return Judged(after, faults, warnings, asks, is_same)
+    return Judged(after, faults, warnings, asks, after == before)
 
 
-def completed(was: Record, given: Mapping[str, Value]) -> dict[str, Value]:
-    """The record with what follows from what is said: the end, no content, the basic libraries, the tier."""
-    after = {**was, **given} if len(given) < len(was) else {**given}
+def _plain(was: Record, given: Mapping[str, Value]) -> dict[str, Value]:
+    """The record with what is said, and nothing that follows from it."""
+    plain = {**was, **given} if len(given) < len(was) else {**given}
     for name in AS_SAID:
-        if after[name] is None:
-            after[name] = was[name] if name in _KEPT_WHEN_EMPTY else BLANK[name]
+        if plain[name] is None:
+            plain[name] = was[name] if name in _KEPT_WHEN_EMPTY else BLANK[name]
+    return plain
+
+
+def _completed(was: Record, given: Mapping[str, Value], after: dict[str, Value]) -> dict[str, Value]:
+    """The record with what follows from what is said: the end, no content, the basic libraries, the tier."""
     _follow_the_end(was, given, after)
     if after["is_classified"]:
         return {**after, **_NO_CONTENT}
@@ -105,14 +110,14 @@ def completed(was: Record, given: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def least_tier(record: Record) -> tuple[int, str]:
-    """The lowest DR tier the rules allow, and the rule."""
+    """The lowest DR tier the rules allow, and what to say of a lower one."""
     if record["is_key_application"]:
-        return KEY_APPLICATION_TIER, "a key application runs active-active (T4)"
+        return KEY_APPLICATION_TIER, "T{tier} is too low: a key application runs active-active (T{least})"
     if record["has_key_data"]:
-        return KEY_DATA_TIER, "key data has an offsite backup (T2)"
+        return KEY_DATA_TIER, "T{tier} is too low: key data has an offsite backup (T{least})"
     mlps_level = record["mlps_level"]
     if isinstance(mlps_level, int) and mlps_level >= 3:
-        return MLPS_3_TIER, "a system of MLPS level 3 has an offsite backup (T2)"
+        return MLPS_3_TIER, "T{tier} is too low: a system of MLPS level 3 has an offsite backup (T{least})"
     return 0, ""
 
 
@@ -206,10 +211,9 @@ def _content_faults(given: Mapping[str, Value], after: Record) -> Iterator[Fault
 def _tier_faults(given: Mapping[str, Value], after: Record) -> Iterator[Fault]:
     said = given.get("dr_tier")
     if isinstance(said, int) and not after["is_classified"]:
-        least, rule = least_tier(after)
+        least, template = least_tier(after)
         if said < least:
-            params = {"tier": said, "least": least, "rule": rule}
-            yield Fault("dr_tier", "tier_too_low", "T{tier} is below T{least}: {rule}", params)
+            yield Fault("dr_tier", "tier_too_low", template, {"tier": said, "least": least})
 
 
 def _lineage_faults(after: Record, facts: Facts) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """The sheet that offices fill in: headings, drop-down lists, and a page that explains every column."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from xlsxwriter.worksheet import Worksheet
@@ -36,15 +37,16 @@ _NOTES = {
     "is_classified": "涉密系统只填单位、区划、级别、状态和定密信息，其余各列必须为空，不得填写任何内容。",
     "decision_document": "涉密系统无定密审查文号的，仍计入应迁移系统。",
     "basic_library": "六大基础信息资源库自动认定为关键数据、关键应用。",
-    "dr_tier": "0 无；1 本地备份；2 异地备份；3 异地应用级；4 双活。关键数据、等保三级不低于 2，关键应用为 4；不填则按规定取最低等级。",
+    "dr_tier": "0 无；1 本地备份；2 异地备份；3 异地应用级；4 双活。"
+    "关键数据、等保三级不低于 2，关键应用为 4；不填则按规定取最低等级。",
     "merged_into": "并入后只在所并入的系统中统计。",
     "stage": "单元格留空表示不改变。填“不宜上云”为提出申请，须由另一人批准后生效。",
     "notes": "不得填写涉密内容。",
 }
 _HOW = (
     "填写说明",
-    "1. 每行一个系统；标 * 的列必填；从第 2 行开始填写，不要合并单元格，不要使用公式，数据放在一张工作表中。",
-    "2. 导入前先预览。有问题的行会在返回的工作簿中标红，最后一列写明全部问题；改正后重新导入即可，无须删除该列。",
+    "1. 每行一个系统；标 * 的列必填；从第 2 行开始填写，不合并单元格，不使用公式，数据放在一张工作表中。",
+    "2. 导入前先预览。有问题的行在返回的工作簿中标红，最后一列写明问题；改正后重新导入，无须删除该列。",
     "3. 表中没有的列不改变原有内容；有列而单元格留空，表示清空该项（系统状态、迁移阶段除外）。",
     "4. 编码、文号等列已设为文本格式，请勿改为数字或日期格式。",
 )
@@ -67,7 +69,7 @@ def make_template(offices: Offices) -> bytes:
     for position, (name, words) in enumerate(long_lists.items()):
         lists.write_column(0, position, words)
         column = chr(ord("A") + position)
-        source = f"={_LISTS}!${column}$1:${column}${max(1, len(words))}"
+        source = f"='{_LISTS}'!${column}$1:${column}${max(1, len(words))}"
         _offer(sheet, name, {"validate": "list", "source": source, "error_type": "warning"})
     for field in FIELDS:
         if field.choices:
@@ -118,9 +120,10 @@ def _how(field: Field) -> str:
 def _departments(offices: Offices) -> Sequence[str]:
     """Names where one has it alone, else code and name: what people choose can always be read back."""
     current = [one for one in offices.departments.values() if not one.is_retired]
-    names = [one.name for one in current]
-    return [one.name if names.count(one.name) == 1 else f"{one.id} {one.name}" for one in current]
+    names = Counter(one.name for one in current)
+    return [one.name if names[one.name] == 1 else f"{one.id} {one.name}" for one in current]
 
 
 def _divisions(offices: Offices) -> Sequence[str]:
-    return [f"{one.code} {one.name}" for one in sorted(offices.divisions.values(), key=lambda one: one.code)]
+    current = [one for one in offices.divisions.values() if not one.is_retired]
+    return [f"{one.code} {one.name}" for one in sorted(current, key=lambda one: one.code)]

@@ -125,13 +125,13 @@ def _harmless(cell: str) -> str:
 
 def faults_workbook(
     sheet: Sheet,
-    faults: Mapping[int, Sequence[tuple[int | None, str]]],
+    faults: Mapping[int, Sequence[tuple[int | None, str, str]]],
     blanked: Mapping[int, frozenset[int]],
 ) -> bytes:
     """The same sheet with faulty cells in red, a comment on each, and all faults of a row in the last column.
 
-    `faults` are column (None: of the whole row) and words by row; `blanked` are columns by row that must not
-    go out again: content of a classified system. Importing the result reads the last column over.
+    `faults` are column (None: there is none of that name), place and words by row; `blanked` are columns by
+    row that must not go out again: content of a classified system. Importing it reads the last column over.
     """
     made = Workbook()
     out = made.add_sheet(sheet.name[:31] or SHEET)
@@ -154,9 +154,10 @@ def faults_workbook(
         _write_row(made, out, at, ["" if column in hidden else cell for column, cell in enumerate(row)], kept)
         found = faults.get(index, ())
         if found:
-            out.write_string(at, len(headings), "\n".join(words for _, words in found), made.said)
-        for column in dict.fromkeys(one for one, _ in found if one is not None):
-            words = "\n".join(said for one, said in found if one == column)
+            said = "\n".join(f"{place}: {words}" for _, place, words in found)
+            out.write_string(at, len(headings), said, made.said)
+        for column in dict.fromkeys(one for one, _, _ in found if one is not None):
+            words = "\n".join(said for one, _, said in found if one == column)
             _mark(made, out, at, kept.index(column), "" if column in hidden else row[column])
             comments += 1
             if comments <= _MOST_COMMENTS:

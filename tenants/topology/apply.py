@@ -13,6 +13,7 @@ from tenants.limits import LimitChange, set_limits
 from tenants.recount import recount
 from tenants.topology import load, state
 from tenants.topology.plan import CHANGE, RETIRE, Change, Plan, altered, make
+from tenants.topology.systems import SystemHistory
 from tenants.topology.tables import TABLES, Attributes
 
 
@@ -34,7 +35,9 @@ def apply(core: Core, actor: Actor, plan: Plan, allow_destroy: bool = False) -> 
         _refuse(now, allow_destroy)
         if now.is_empty:
             return
+        history = SystemHistory(uow, now.changes)
         _write_objects(uow, core.clock, now.changes)
+        history.write(uow, core, actor)
         _follow_moves(uow, now.changes)
         _write_limits(uow, now.changes)
         _record(uow, core, actor, now)

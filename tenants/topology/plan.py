@@ -100,12 +100,14 @@ def plan(core: Core, topology: Topology) -> Plan:
 
 def make(uow: UnitOfWork, topology: Topology) -> Plan:
     """The plan against the rows of this transaction."""
-    now = state.current(uow)
-    changes = difference(now, state.wanted(topology))
+    now, wanted = state.current(uow), state.wanted(topology)
+    kept = state.of_register(uow, wanted)
+    changes = difference(now, wanted.without_systems(kept))
     blocked = tuple(
         retirement.blockers(uow, [(one.kind, one.id, one.action, one.differing()) for one in changes])
     )
-    return Plan(state.fingerprint(now), topology.as_document(), changes, tuple(_over(uow, changes)), blocked)
+    base = state.fingerprint(now, kept)
+    return Plan(base, topology.as_document(), changes, tuple(_over(uow, changes)), blocked)
 
 
 def difference(now: State, wanted: State) -> tuple[Change, ...]:

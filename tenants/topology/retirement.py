@@ -5,7 +5,7 @@ from typing import Any
 
 from cloudctl.errors import Fault
 from cloudctl.lifecycle import RequestState
-from cloudctl.models import Project, Resource, ServiceRequest
+from cloudctl.models import InformationSystem, Project, Resource, ServiceRequest
 from cloudctl.store import UnitOfWork
 
 OPEN = (
@@ -25,6 +25,7 @@ def blockers(uow: UnitOfWork, changes: Iterable[Asked]) -> Iterator[Fault]:
         if action == "retire" and kind in ("department", "system", "site"):
             yield from _held(uow, kind, id_)
             yield from _requests(uow, kind, id_, _column(ServiceRequest, kind) == id_)
+            yield from _registered(uow, kind, id_)
         elif action == "retire" and kind == "zone":
             site, _, zone = id_.rpartition("/")
             yield from _requests(uow, kind, id_, ServiceRequest.site_id == site, ServiceRequest.zone == zone)
@@ -44,6 +45,16 @@ def _held(uow: UnitOfWork, kind: str, id_: str) -> Iterator[Fault]:
     if resources:
         names = [one.name for one in resources]
         yield _fault(kind, id_, "it still holds {count} resources: {names}", names)
+
+
+def _registered(uow: UnitOfWork, kind: str, id_: str) -> Iterator[Fault]:
+    """A department goes when the register has no system of it any more that is counted."""
+    if kind != "department":
+        return
+    mine = (InformationSystem.department_id == id_, InformationSystem.origin != "topology")
+    names = uow.column(InformationSystem.id, *mine, InformationSystem.retired_at.is_(None))
+    if names:
+        yield _fault(kind, id_, "the register has {count} systems of it: {names}", sorted(names))
 
 
 def _requests(uow: UnitOfWork, kind: str, id_: str, *conditions: Any) -> Iterator[Fault]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudctl.models import Project, QuotaRow, TopologyVersion
+from cloudctl.models import InformationSystem, Project, QuotaRow, TopologyVersion
 from cloudctl.store import UnitOfWork
+from tenants.register.fields import CLASSIFIED_NAME
 from tenants.topology.codes import level_of, parent_of, resolve, scope_of
 from tenants.topology.document import Topology
 from tenants.topology.tables import TABLES, Attributes
@@ -37,6 +38,11 @@ class State:
     def of(self, kind: str) -> Mapping[str, Attributes]:
         return self.objects.get(kind, {})
 
+    def without_systems(self, ids: frozenset[str]) -> "State":
+        """The same without these systems."""
+        systems = {code: one for code, one in self.of("system").items() if code not in ids}
+        return State({**self.objects, "system": systems}, self.retired)
+
 
 def canonical(value: object) -> str:
     """JSON in one form, for hashing and comparing."""
@@ -48,10 +54,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-def fingerprint(state: State) -> str:
-    """What a plan is bound to: changes with any row that a plan could be about."""
+def fingerprint(state: State, kept: frozenset[str] = frozenset()) -> str:
+    """What a plan is bound to: changes with any row that a plan could be about, and with what is kept out."""
     retired = {kind: sorted(ids) for kind, ids in state.retired.items() if ids}
-    return digest({"objects": {kind: dict(state.of(kind)) for kind in KINDS}, "retired": retired})
+    seen = {"objects": {kind: dict(state.of(kind)) for kind in KINDS}, "retired": retired}
+    return digest({**seen, "kept": sorted(kept)} if kept else seen)
 
 
 # -- as the file wants it
@@ -78,7 +85,7 @@ def wanted(topology: Topology) -> State:
     for kind, section in (("flavor", "flavors"), ("image", "images"), ("volume_type", "volume_types")):
         objects[kind] = {item.pop("name"): item for item in document["catalogue"][section]}
     objects["department"] = {one.pop("code"): one for one in document["departments"]}
-    objects["system"] = {one.pop("code"): one for one in document["systems"]}
+    objects["system"] = {one.pop("code"): _without_content(one) for one in document["systems"]}
     objects["quota"] = _quotas(
         (entry.scope, entry.site, kind, entry.limits.get(kind), entry.guarantees.get(kind, 0))
         for entry in topology.quotas
@@ -86,6 +93,14 @@ def wanted(topology: Topology) -> State:
     )
     objects["approval"] = _stages(document["approvals"])
     return State(objects)
+
+
+def _without_content(system: Attributes) -> Attributes:
+    """A system as its row keeps it: of a classified one only whose it is."""
+    if not system["classified"]:
+        return system
+    empty = {"name": CLASSIFIED_NAME, "mlps_level": 2, "category": None}
+    return {**system, **empty, "key_application": False, "key_data": False}
 
 
 # -- as the rows have it
@@ -114,6 +129,12 @@ def current(uow: UnitOfWork) -> State:
     newest = uow.first(TopologyVersion, order_by=[TopologyVersion.id.desc()])
     objects["approval"] = _stages(newest.document["approvals"]) if newest else {}
     return State(objects, retired)
+
+
+def of_register(uow: UnitOfWork, wanted: State) -> frozenset[str]:
+    """Those of the file's systems that the register is the master of by now."""
+    mastered = uow.column(InformationSystem.id, InformationSystem.origin != "topology")
+    return frozenset(mastered) & wanted.of("system").keys()
 
 
 def project_scope(project: Project) -> str:

@@ -95,5 +95,6 @@ TABLES: dict[str, Table] = {
             "classified": "is_classified",
         },
         *_by("id"),
+        fixed={"origin": "topology"},  # what the register has is the register's
     ),
 }

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.live import leftovers
@@ -82,6 +83,31 @@ def test_three_machines_with_one_tib_are_active_as_the_plain_client_sees_them(to
 def test_the_county_request_lands_on_the_city(told: tuple[Path, str]) -> None:
     seen = part(told[1], "$ openstack --os-cloud city-1 server list")
     assert re.search(r"nn-qingxiu-edu-enroll-r\d+-vm1 +\| ACTIVE", seen)
+
+
+def test_before_anything_runs_the_rate_is_reported_and_nothing_verified(told: tuple[Path, str]) -> None:
+    [rate] = json.loads(part(told[1], "wang $ cloudctl migration rate --scope division:450000 -f json"))
+    assert (rate["numerator"], rate["denominator"], rate["rate"]) == (121, 260, "46.53")
+    assert (rate["verified"], rate["verified_rate"], rate["target"]) == (0, "0.00", "95.00")
+    assert rate["rule"] == "demo-0d@1"
+
+
+def test_the_verified_rate_follows_the_machines_up_and_down(told: tuple[Path, str]) -> None:
+    row = r"department:gx-finance \| 财政厅 +\| +3 \| +3 \| 100.00 \| +(\d) \| ([\d.]+)"
+    assert re.findall(row, told[1]) == [("2", "66.66"), ("1", "33.33")]
+
+
+def test_the_bulletin_of_the_frozen_month_is_printed(told: tuple[Path, str]) -> None:
+    files = {path.suffix: path for path in (told[0] / "story" / "bulletins").iterdir()}
+    assert set(files) == {".html", ".pdf", ".xlsx"}
+    assert files[".pdf"].read_bytes().startswith(b"%PDF-")
+    assert openpyxl.load_workbook(files[".xlsx"]).sheetnames[:2] == ["总表", "排名"]
+
+
+def test_the_certificate_names_the_machines_it_rests_on(told: tuple[Path, str]) -> None:
+    certificate = part(told[1], "wang $ cloudctl migration gate gx-finance-budget")
+    assert "relies" in certificate
+    assert "3 servers of it run" in certificate
 
 
 def test_the_chain_is_intact_at_the_end(told: tuple[Path, str]) -> None:

@@ -307,3 +307,12 @@ def test_a_long_list_of_names_is_cut_and_says_how_many_more() -> None:
     names = [f"系统{n}" for n in range(20)]
     assert Wording(a_bulletin()).some(names).endswith("系统11等，另有8个")
     assert Wording(a_bulletin()).some(names[:2]) == "系统0、系统1"
+
+
+def test_no_idle_system_found_is_not_told_as_proof_that_all_run() -> None:
+    bulletin = a_bulletin(idle=())
+    count = bulletin.total.count
+    assert count.verified_hundredths < count.numerator_hundredths
+    unproved = (count.numerator_hundredths - count.verified_hundredths) // 100
+    told = Telling(bulletin, Wording(bulletin, "zh")).idle()
+    assert f"有{unproved}个尚未核实" in told

@@ -80,7 +80,7 @@ def test_without_areas_targets_or_idle_systems_the_page_still_says_so() -> None:
     total = replace(one.total, goal=None)
     bare = replace(one, areas=(), units=(), idle=(), shifts=(), flags=(), outlook=None, total=total)
     shown_page = page.render(bare)
-    for words in ("尚未设定目标", "下级地区没有纳入统计的系统", "均有资源在运行", "均已达到目标"):
+    for words in ("尚未设定目标", "下级地区没有纳入统计的系统", "未发现长期无运行资源的系统", "均已达到目标"):
         assert words in shown_page, words
     assert not tables.ranking(bare, Wording(bare)).rows
 

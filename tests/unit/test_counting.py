@@ -14,8 +14,8 @@ from tenants.migration.counting import GROUPS, count, day_of, facts, groups_of, 
 from tenants.migration.rates import Facts, Tally, judge, total
 from tenants.migration.rule import DEFAULT
 from tenants.migration.scopes import Scope
-from tests.builders import a_province
 from tests.conftest import make_core
+from tests.counted_register import a_province_without_systems
 from tests.random_register import draw, verdicts
 
 PLACES = ("division_code", "department_id")
@@ -32,7 +32,7 @@ RULES = (
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Any:
     core = make_core(tmp_path_factory.mktemp("drawn"))
-    a_province(core)
+    a_province_without_systems(core)
     draw(core, 400, seed=11)
     yield core
     core.store.close()
@@ -44,7 +44,7 @@ def test_kinds_counted_once_are_systems_judged_one_by_one(drawn: Core, rule: Any
     when = day_of(drawn.clock.now(), on)
     expected = verdicts(drawn, rule, when)
     with drawn.store.read() as uow:
-        alone = {key[0]: judge(facts(values), rule) for key, values in each(uow, moment(rule, when))}
+        alone = {one.system: judge(facts(kind), rule) for one, kind in each(uow, moment(rule, when))}
         counted = count(uow, rule, when, PLACES, GROUPS)
     assert alone == expected
     assert total(counted["all"].values()) == total(Tally.of(one) for one in expected.values())

@@ -9,6 +9,7 @@ from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Conflict, NotAllowed, NotFound, SecondPersonNeeded, WrongState
 from cloudctl.models import AuditEvent, Exemption, InformationSystem, Notice
+from cloudctl.worker import keep_house
 from tenants.migration import course, exemptions
 from tenants.migration.exemption_days import end_due
 from tests.builders import a_person, a_province, an_actor
@@ -235,6 +236,15 @@ def test_an_exemption_holds_on_its_last_day_and_not_on_the_next(core: Core, cloc
         told(core, "bob")[-1] == "the exemption of 预算管理一体化系统 has ended on 2027-01-31: it has to move"
     )
     assert end_due(core) == 0
+
+
+def test_the_worker_ends_exemptions_when_it_keeps_house(core: Core, clock: FrozenClock) -> None:
+    approved(core, until="2026-11-22")
+    keep_house(core)
+    assert stage(core) == "exempt"
+    clock.advance(2 * DAY_S)
+    keep_house(core)
+    assert stage(core) == "classified"
 
 
 def test_owners_are_warned_thirty_days_before_and_once(core: Core, clock: FrozenClock) -> None:

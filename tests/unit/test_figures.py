@@ -11,15 +11,15 @@ from cloudctl.core import Core
 from cloudctl.errors import BadInput, NotAllowed, NotFound
 from cloudctl.models import Division, Target
 from tenants.migration import figures, rules
-from tests.builders import a_person, a_province, an_actor
-from tests.counted_register import MOVED, a_city, a_system, a_target, then
+from tests.builders import a_person, an_actor
+from tests.counted_register import MOVED, a_city, a_province_without_systems, a_system, a_target, then
 
 PROVINCE, OWN, NANNING = "division:450000", "own:450000", "division:450100"
 
 
 @pytest.fixture
 def dave(core: Core) -> Actor:
-    a_province(core)
+    a_province_without_systems(core)
     return an_actor(core, "dave")
 
 
@@ -201,6 +201,18 @@ def test_what_is_no_scope_is_answered_with_what_is(core: Core, dave: Actor, scop
 def test_a_scope_that_does_not_exist_is_not_found(core: Core, dave: Actor, scope: str) -> None:
     with pytest.raises(NotFound):
         figures.rate(core, dave, scope=scope)
+
+
+def test_scopes_are_known_by_their_names_as_well(core: Core, dave: Actor) -> None:
+    some_systems(core)
+    alice = an_actor(core, "alice")
+    for scope in ("division:南宁市", "own:广西壮族自治区", "department:青秀区教育局"):
+        assert len(rates(core, alice, scope=scope)) == 1
+    assert figures.ranking(core, alice, "counties", within="division:南宁市")[0]["name"] == "青秀区"
+    with core.store.write() as uow:
+        uow.add(Division(code="450200", name="南宁市", level="city", parent_code="450000", served_by=[]))
+    with pytest.raises(NotFound):
+        rates(core, alice, scope="division:南宁市")
 
 
 def test_unknown_groups_rankings_and_rules_are_refused(core: Core, dave: Actor) -> None:

@@ -103,6 +103,41 @@ def test_an_exemption_counts_on_its_last_day_and_not_after() -> None:
     assert says(replace(facts, exempt_until=None))[0] is GateVerdict.DOES_NOT_RELY
 
 
+def test_every_reason_is_said_with_its_days_and_documents() -> None:
+    def words(facts: GateFacts) -> list[str]:
+        return [reason.text() for reason in answer(facts, TODAY).reasons]
+
+    done = GateFacts(
+        STAGE.DONE, hosting="gov_cloud", servers=RUNS, accepted_on=OVER, report_document="确认1号"
+    )
+    assert words(done)[1] == "its migration was accepted on 2026-11-20 (确认1号)"
+    assert words(replace(done, report_document=None, trial_from=OVER))[1] == (
+        "it is in its trial run since 2026-11-20"
+    )
+    assert words(replace(done, servers={}, planned_on=OVER)) == [
+        "no server of it runs on a government cloud",
+        "it was accepted, and nothing of it is to be found",
+        "there is no agreement to move it",
+    ]
+    assert words(replace(done, life_state="retired")) == ["it is no longer in use"]
+    exempt = GateFacts(STAGE.EXEMPT, exempt_clause="第十二条", exempt_document="9号", exempt_until=AHEAD)
+    assert words(exempt) == ["by 第十二条 it need not move until 2027-02-01 (9号)"]
+    assert words(replace(exempt, exempt_until=OVER))[1] == "its exemption ended on 2026-11-20"
+    bound = replace(AGREED, waves={"第一批": AHEAD}, building={7: "省级政务云"})
+    assert words(bound)[1:] == [
+        "it moves with the wave 第一批 by 2027-02-01",
+        "request 7 for it is approved and being made on the cloud 省级政务云",
+    ]
+    assert words(replace(AGREED, planned_on=OVER)) == [
+        "no server of it runs on a government cloud",
+        "the day by which it was to move is over: 2026-11-20",
+    ]
+    assert words(GateFacts(STAGE.AGREED, servers=RUNS)) == [
+        "servers of it run on a cloud, but it is registered as hosted elsewhere",
+        "there is no agreement to move it",
+    ]
+
+
 # -- how long
 
 

@@ -122,6 +122,12 @@ def test_a_choice_may_be_said_in_chinese_and_an_unknown_one_is_a_fault(core: Cor
     assert record(core)["agreement"] == "partial"
 
 
+def test_a_system_that_was_moved_is_the_registers_and_not_the_topology_files(core: Core) -> None:
+    go(core, "classify")
+    with core.store.read() as uow:
+        assert uow.need(InformationSystem, BUDGET).origin == "register"
+
+
 # -- dates
 
 

@@ -197,6 +197,22 @@ def test_a_tally_counts_weights_answers_and_reasons() -> None:
     assert Tally.of(Verdict(None, 100, Answer.NO), 2) == Tally(2, 2, 200)
 
 
+def test_many_verdicts_are_counted_together() -> None:
+    """In any order, what is left out among them."""
+    found = Tally.counted(
+        {
+            Verdict(Reason.RETIRED): 7,
+            Verdict(None, 100, Answer.YES): 5,
+            Verdict(None, 50, Answer.YES, is_idle=True): 4,
+            Verdict(Reason.EXEMPT): 3,
+            Verdict(None, 100, Answer.UNKNOWN): 2,
+            Verdict(None, 50, Answer.UNKNOWN, is_idle=True): 6,
+            Verdict(None): 1,
+        }
+    )
+    assert found == Tally(28, 18, 1200, 700, 8, 10, {"retired": 7, "exempt": 3})
+
+
 def test_tallies_add_up_reason_by_reason() -> None:
     one = Tally(5, 2, 100, 50, 1, 3, {"exempt": 2, "retired": 1})
     other = Tally(10, 6, 300, 200, 4, 5, {"exempt": 3, "merged": 1})
@@ -243,7 +259,7 @@ def test_percentages_have_two_decimals_and_a_sign() -> None:
 
 
 def test_weighted_numbers_show_their_hundredths_only_when_there_are_any() -> None:
-    assert [systems_text(n) for n in (0, 1200, 1250, 1205)] == [0, 12, "12.50", "12.05"]
+    assert [repr(systems_text(n)) for n in (0, 1200, 1250, 1205)] == ["0", "12", "'12.50'", "'12.05'"]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +356,14 @@ def test_ranks_are_by_exact_rate_then_code_with_equal_rates_sharing_one() -> Non
         (None, "450050"), (None, "450500"),
     ]  # fmt: skip
     assert percent(94_996 * 100, 100_000) == percent(94_997 * 100, 100_000), "rounded, they look alike"
+
+
+def test_rates_a_hair_apart_have_two_ranks_and_the_first_rank_is_1() -> None:
+    low = Tally(1, 299_999_977, 18_149_998_609)
+    high = Tally(1, 299_999_975, 18_149_998_488)  # more by the smallest possible difference
+    assert ranked({"1": low, "2": high}) == [(1, "2"), (2, "1")]
+    assert ranked({"1": Tally(1, 1, 1)}) == [(1, "1")]
+    assert ranked({}) == []
 
 
 @given(st.dictionaries(st.text("0123", min_size=1, max_size=4), COUNTS, max_size=8))

@@ -90,8 +90,9 @@ def test_all_faults_come_at_once_each_at_its_key() -> None:
         ("new_since", "bad_form"),
         ("live_days", "bad_type"),
     ]
-    with pytest.raises(BadInput, match="the rule of counting has faults: 2") as refused:
+    with pytest.raises(BadInput) as refused:
         read({**GOOD, "live_days": -1, "idle_days": 0})
+    assert str(refused.value) == "the rule of counting has faults: 2"
     assert [fault.place for fault in refused.value.faults] == ["live_days", "idle_days"]
 
 
@@ -178,7 +179,7 @@ def test_numbers_have_their_bounds(key: str, least: int, most: int) -> None:
     words = f"{least - 1} is too small: at least {least}"
     assert of(**{key: least - 1}) == [(key, "out_of_range", words)]
     assert of(**{key: most + 1}) == [(key, "out_of_range", f"{most + 1} is too big: at most {most}")]
-    assert len(of(**{key: 10**90})[0][2]) < 100
+    assert of(**{key: 10**90})[0][2] == f"1{'0' * 59} is too big: at most {most}"
 
 
 def test_a_value_left_empty_is_no_value_but_new_systems_need_not_be_asked_about() -> None:
@@ -198,7 +199,8 @@ def test_a_day_is_written_one_way(text: str) -> None:
 @pytest.mark.parametrize("name", ["", "GX", "gx 2026", "-gx", "gx@1", "x" * 64, "口径", "gx\n"])
 def test_a_name_is_a_plain_word(name: str) -> None:
     assert [(place, code) for place, code, _ in of(name=name)] == [("name", "bad_form")]
-    assert f"'{name[:60]}' is no name" in of(name=name)[0][2]
+    words = "is no name: up to 63 of a-z 0-9 . _ -, the first a letter or digit"
+    assert of(name=name)[0][2] == f"'{name[:60]}' {words}"
 
 
 @pytest.mark.parametrize("title", ["", "  ", " 口径", "口径 ", "口\n径"])

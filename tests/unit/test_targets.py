@@ -70,6 +70,10 @@ def test_a_rate_over_nothing_is_null() -> None:
     assert Figure(50, 1).percent == "50.00"
 
 
+def test_figures_of_different_places_add_up() -> None:
+    assert Figure(100, 3, 1) + Figure(250, 4, 2) == Figure(350, 7, 3)
+
+
 def test_a_partly_moved_system_counts_its_hundredths() -> None:
     assert is_reached(5000, Figure(50, 1)) is True
     assert is_reached(5001, Figure(50, 1)) is False
@@ -109,6 +113,10 @@ def test_a_target_is_overdue_from_the_day_after_its_last() -> None:
     assert stands(short, 1) == ("open", False, 1, Lamp.RED)
     assert stands(short, 0) == ("open", False, 0, Lamp.RED)
     assert stands(short, -1) == ("overdue", True, -1, Lamp.RED)
+
+
+def test_a_target_over_one_system_is_overdue_as_well() -> None:
+    assert stands(systems(0, 1), -1) == ("overdue", True, -1, Lamp.RED)
 
 
 def test_a_reached_target_is_green_also_after_its_day() -> None:
@@ -164,6 +172,11 @@ def test_a_part_reaches_its_own_with_whole_systems_only() -> None:
     )
     assert found.outcome == systems(3, 3)
     assert found.is_enough is True
+
+
+def test_a_part_that_needs_a_little_more_than_one_system_needs_two() -> None:
+    assert adds_up(5000, systems(0, 2), [(5050, systems(0, 2))]).outcome == systems(2, 2)
+    assert adds_up(5000, systems(0, 2), [(5000, systems(0, 2))]).outcome == systems(1, 2)
 
 
 def test_a_decomposition_over_nothing_proves_nothing() -> None:

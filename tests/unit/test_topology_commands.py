@@ -62,6 +62,14 @@ def test_plan_says_by_its_exit_code_whether_anything_would_change(
     assert cloudctl("topology", "apply", file, "--yes", user="dave").code == 0
 
 
+def test_a_long_plan_can_be_told_by_numbers(cloudctl: CommandLine, tmp_path: Path) -> None:
+    file = written(tmp_path, PLAIN.read_bytes())
+    changes = cloudctl("topology", "plan", file, "-f", "json", user="dave").json
+    told = cloudctl("topology", "plan", file, "--summary", "-f", "json", user="dave")
+    assert (told.code, sum(row["count"] for row in told.json)) == (2, len(changes))
+    assert len(told.json) < len(changes)
+
+
 def test_a_kept_plan_is_stale_when_another_was_applied(cloudctl: CommandLine, tmp_path: Path) -> None:
     kept = str(tmp_path / "plan.json")
     file = written(tmp_path, PLAIN.read_bytes())

@@ -9,7 +9,9 @@ from cloudctl.actors import INSTALLATION, Actor, Role
 from cloudctl.core import Core
 from cloudctl.errors import NotAllowed, NotFound
 from cloudctl.models import Project
+from cloudctl.queries import register
 from cloudctl.queries import topology as reads
+from tenants.register import looking
 from tenants.topology import apply, load, plan
 from tests.topology_files import PLAIN
 from tests.topology_people import province_admin, somebody
@@ -116,8 +118,8 @@ def test_divisions_are_those_on_the_way_up_and_all_inside(province: Core) -> Non
 
 
 def test_systems_and_projects_follow_their_department(province: Core) -> None:
-    assert ids(province, reads.list_systems, ALICE) == ["gx-finance-assets", "gx-finance-budget"]
-    assert ids(province, reads.list_systems, IVAN, department="nn-bigdata") == ["nn-bigdata-exchange"]
+    assert ids(province, register.list_systems, ALICE) == ["gx-finance-assets", "gx-finance-budget"]
+    assert ids(province, register.list_systems, IVAN, department="nn-bigdata") == ["nn-bigdata-exchange"]
     assert ids(province, reads.list_projects, ALICE) == ["gx-finance-budget/prod@province"]
     assert ids(province, reads.list_projects, HEIDI) == ["nn-qingxiu-edu-enroll/prod@city-1"]
     assert ids(province, reads.list_projects, FRANK) == ["nn-qingxiu-edu-enroll/prod@city-1"]
@@ -130,9 +132,9 @@ def test_a_department_and_a_system_are_found_by_code_or_name(province: Core) -> 
         assert by_name == reads.show_department(uow, IVAN, "gx-finance")
         assert (by_name["division_name"], by_name["served_by"]) == ("广西壮族自治区", ["province"])
         assert [system["id"] for system in by_name["systems"]] == ["gx-finance-assets", "gx-finance-budget"]
-        system = reads.show_system(uow, ALICE, "预算管理一体化系统")
+        system = looking.show(uow, ALICE, "预算管理一体化系统")
         assert (system["mlps_level"], system["projects"][0]["state"]) == (3, "planned")
-        for read, key in ((reads.show_department, "gx-court"), (reads.show_system, "gx-court-mediate")):
+        for read, key in ((reads.show_department, "gx-court"), (looking.show, "gx-court-mediate")):
             with pytest.raises(NotFound):
                 read(uow, ALICE, key)
 

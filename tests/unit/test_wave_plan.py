@@ -2,10 +2,15 @@
 
 from datetime import date
 
-from cloudctl.lifecycle import MigrationStage
+import pytest
+
+from cloudctl.errors import Fault, WrongState
+from cloudctl.lifecycle import MigrationStage, move
 from tenants.migration.wave_plan import (
+    WAVE,
     Member,
     WavePlan,
+    WaveState,
     circle,
     earlier,
     in_order,
@@ -107,3 +112,58 @@ def test_systems_move_in_their_order_but_each_after_what_it_waits_for() -> None:
     found = in_order([member("a", "c"), member("b"), member("c", "d"), member("d"), member("e", "x")])
     assert [one.system for one in found] == ["b", "d", "c", "a", "e"]
     assert [one.system for one in in_order([member("a", "b"), member("b", "a")])] == ["a", "b"]
+
+
+def words(*faults: Fault) -> list[tuple[str, str]]:
+    return [(fault.place, fault.text()) for fault in faults]
+
+
+def test_faults_of_a_wave_name_days_and_waves() -> None:
+    first = wave(1, "2026-12-31", "2026-12-30", 9)
+    second = wave(2, "2026-12-30", "2027-01-31", 1)
+    waves = {1: first, 2: second}
+    assert words(*wave_faults(first, waves)) == [
+        ("ends_on", "the wave cannot end before it starts on 2026-12-31"),
+        ("after", "there is no wave 9 to come after"),
+    ]
+    assert words(*wave_faults(second, waves)) == [
+        ("starts_on", "the wave starts before 第1批 ends on 2026-12-30, which it comes after")
+    ]
+    circled = wave(1, "2026-12-01", "2026-12-31", 1)
+    assert words(*wave_faults(circled, {1: circled})) == [
+        ("after", "these waves wait for each other: 第1批 → 第1批")
+    ]
+
+
+def test_faults_of_systems_name_them_and_why() -> None:
+    found = [
+        member("a", is_classified=True, is_in_scope=False),
+        member("b", stage="accepted"),
+        member("c", stage="exempt", other_wave="旧批"),
+        member("d", "x"),
+        member("e", "e"),
+    ]
+    assert words(*member_faults(found, frozenset(), frozenset())) == [
+        ("systems[a]", "a classified system never moves onto the cloud"),
+        ("systems[a]", "A lies outside the scope of the wave"),
+        ("systems[b]", "B has moved already: 已验收"),
+        ("systems[c]", "C does not move: 不宜上云"),
+        ("systems[c]", "C is in the wave 旧批 already"),
+        ("systems[d]", "D waits for x, which has not moved and is in no wave before"),
+        ("systems", "these systems wait for each other: e → e"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "target"),
+    [("draft", "start", "running"), ("running", "finish", "done"), ("draft", "cancel", "cancelled"),
+     ("running", "cancel", "cancelled"), ("draft", "finish", None), ("done", "cancel", None),
+     ("cancelled", "start", None), ("running", "start", None)],
+)  # fmt: skip
+def test_a_wave_is_begun_then_finished_or_given_up(state: str, event: str, target: str | None) -> None:
+    if target is None:
+        with pytest.raises(WrongState):
+            move(WAVE, WaveState(state), event)
+    else:
+        assert move(WAVE, WaveState(state), event) == target
+    assert {who for row in WAVE for who in row.who} == {"planner"}

@@ -87,6 +87,7 @@ def test_waves_have_names_of_their_own_and_come_after_waves_there_are(core: Core
 @pytest.mark.parametrize(
     ("user", "scope", "may"),
     [("dave", PROVINCE, True), ("frank", "division:450103", True), ("frank", PROVINCE, False),
+     ("carol", PROVINCE, True), ("heidi", "division:450103", True), ("heidi", PROVINCE, False),
      ("bob", "department:gx-finance", False), ("alice", PROVINCE, False)],
 )  # fmt: skip
 def test_who_plans_waves(core: Core, user: str, scope: str, may: bool) -> None:
@@ -150,6 +151,14 @@ def test_a_wave_that_nothing_is_wrong_with_is_clean_and_says_what_it_needs(core:
         (BUDGET, "province", True), (ENROLL, "city-1", True),
     ]  # fmt: skip
     assert shown["needed"]["instances"] == 4
+
+
+def test_only_who_plans_a_wave_sees_what_stands_against_its_systems(core: Core) -> None:
+    made = create(core)
+    put(core, made, BUDGET)
+    for user in ("alice", "frank", "ivan"):
+        with pytest.raises(NotAllowed):
+            wave_check.check(core, an_actor(core, user), made)
 
 
 def test_an_empty_wave_is_told(core: Core) -> None:
@@ -270,9 +279,9 @@ def test_every_step_of_a_wave_is_in_the_audit_chain(core: Core) -> None:
 
 def test_requests_are_sent_once_in_the_name_of_whoever_may_ask(core: Core) -> None:
     made = a_running_wave(core, BUDGET, ENROLL)
-    assert opened(core, made) == {BUDGET: "submitted", ENROLL: "not_allowed"}
-    assert opened(core, made) == {BUDGET: "already", ENROLL: "not_allowed"}
-    assert opened(core, made, "erin") == {BUDGET: "already", ENROLL: "submitted"}
+    assert opened(core, made) == {BUDGET: "submitted"}, "systems of others are not even named"
+    assert opened(core, made, "dave") == {BUDGET: "already", ENROLL: "not_allowed"}
+    assert opened(core, made, "erin") == {ENROLL: "submitted"}
     with core.store.read() as uow:
         sent = uow.all(ServiceRequest, order_by=[ServiceRequest.id])
         links = dict(uow.tuples((WaveSystem.system_id, WaveSystem.request_id)))

@@ -127,6 +127,13 @@ def test_the_page_of_stages_asks_for_what_the_next_stage_shows(portal: SignIn, c
         **{"shown.assessed_on": "2026-04-01"},
     )
     assert away.location.startswith("/systems/")
+    back = bob.post(
+        f"/systems/{BUDGET}/stage/plan",
+        onward=f"/systems/{BUDGET}",
+        **{"shown.plan_document": "5号", "shown.planned_on": "2026-12-31"},
+    )
+    assert back.location == f"/systems/{BUDGET}?done=moved"
+    assert "系统的迁移阶段已变更" in bob.get(back.location).text
     assert portal("alice").post(f"/systems/{BUDGET}/stage/plan").status_code == 403
     assert "没有您可以办理的事项" in portal("alice").get(f"/systems/{BUDGET}/stage").text
 

@@ -20,6 +20,7 @@ from web.api import (
     sign_in,
     sites,
     stages,
+    systems,
     targets,
     tokens,
     topology,
@@ -29,7 +30,7 @@ from web.api import (
 BLUEPRINTS = tuple(
     noun.blueprint
     for noun in (
-        people, sign_in, tokens, topology, sites, requests, resources,
+        people, sign_in, tokens, topology, systems, sites, requests, resources,
         operations, quota, notices, audit, health, bulletins, documents,
         migration, migration_rules, migration_snapshots,
         stages, exemptions, targets, waves, facilities, gate,

@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from pydantic import Field
 
-from cloudctl.queries.register import find_system
+from cloudctl.queries.register import CLASSIFIED_NAME, find_system
 from tenants.migration import course
 from web.api.shapes import Answer, Body, Row
 from web.visitor import actor, core
@@ -48,7 +48,7 @@ def _shown(key: str) -> dict[str, Any]:
         steps = course.possible(uow, actor(), row.id)
         return {
             "id": row.id,
-            "name": row.name,
+            "name": CLASSIFIED_NAME if row.is_classified else row.name,
             "state": row.stage,
             "possible": [step.as_json() for step in steps],
         }

@@ -35,10 +35,6 @@ class DepartmentsQuery(PagedByName):
     division: str | None = None
 
 
-class SystemsQuery(PagedByName):
-    department: str | None = None
-
-
 class ProjectsQuery(PagedByName):
     system: str | None = None
     site: str | None = None
@@ -100,25 +96,6 @@ def list_departments(query_data: DepartmentsQuery) -> dict[str, Any]:
 def show_department(key: str) -> dict[str, Any]:
     """One department by code or name, with its systems."""
     return read(reads.show_department, key)
-
-
-@blueprint.get("/systems")
-@blueprint.input(SystemsQuery, location="query")
-@blueprint.output(Listing)
-def list_systems(query_data: SystemsQuery) -> dict[str, Any]:
-    """Information systems by code."""
-    asked = query_data
-    with core().store.read() as uow:
-        rows = reads.list_systems(uow, actor(), asked.department, asked.limit, asked.marker or "")
-    return listing(rows, asked.limit)
-
-
-@blueprint.get("/systems/<key>")
-@blueprint.output(Row)
-def show_system(key: str) -> dict[str, Any]:
-    """One information system by code or name, with its projects."""
-    with core().store.read() as uow:
-        return reads.show_system(uow, actor(), key)
 
 
 @blueprint.get("/projects")

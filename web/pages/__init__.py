@@ -9,7 +9,10 @@ from web.pages import (
     facilities,
     gate,
     home,
+    migration,
+    migration_months,
     quota,
+    register,
     request_list,
     request_page,
     resources,
@@ -22,7 +25,8 @@ from web.pages import (
 BLUEPRINTS = tuple(
     noun.blueprint
     for noun in (
-        session, account, home, ask, request_list, request_page, resources, quota, bulletins, audit,
+        session, account, home, ask, request_list, request_page, register, resources, quota, bulletins,
+        audit, migration, migration_months,
         stages, targets, exemptions, waves, facilities, gate,
     )
 )  # fmt: skip

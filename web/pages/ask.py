@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 
 from cloudctl.clock import new_id
 from cloudctl.errors import BadInput, CloudctlError, NotFound
+from cloudctl.queries import register, topology
 from cloudctl.queries import requests as reads
 from cloudctl.queries import resources as resource_reads
-from cloudctl.queries import topology
 from cloudctl.queries.people import who_am_i
 from cloudctl.store import UnitOfWork
 from tenants import requests
@@ -138,7 +138,7 @@ def _choices(uow: UnitOfWork, kind: str) -> dict[str, list[Json]]:
     systems = [
         one
         for department in sorted(departments)
-        for one in topology.list_systems(uow, me, department=department, limit=500)
+        for one in register.list_systems(uow, me, department=department, limit=500)
         if not one["classified"]
     ]
     choices = {"systems": systems, "sites": topology.list_sites(uow, me)}

@@ -3,8 +3,8 @@
 from apiflask import APIBlueprint
 from flask import render_template, request
 
+from cloudctl.queries import register, topology
 from cloudctl.queries import resources as reads
-from cloudctl.queries import topology
 from web.visitor import actor, core
 
 blueprint = APIBlueprint("resource_pages", __name__, url_prefix="/resources", enable_openapi=False)
@@ -19,7 +19,7 @@ def show() -> str:
     with core().store.read() as uow:
         rows = reads.list_resources(uow, actor(), asked["system"], None, asked["site"], asked["kind"] or None)
         sites = topology.list_sites(uow, actor())
-        systems = topology.list_systems(uow, actor(), limit=500)
+        systems = register.list_systems(uow, actor(), limit=500)
     if asked["kind"] is None:
         rows = [row for row in rows if row["kind"] != "port"]
     return render_template(

@@ -7,7 +7,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from cloudctl.errors import CloudctlError, NotFound
-from cloudctl.queries.register import find_system
+from cloudctl.queries.register import CLASSIFIED_NAME, find_system
 from tenants.migration import course, exemptions
 from tenants.migration.stages import ORDER
 from web.auth import local_path
@@ -61,7 +61,7 @@ def stage_context(key: str, error: CloudctlError | None = None, event: str = "")
         steps = [step.as_json() for step in course.possible(uow, me, row.id)]
     return {
         "system": row.id,
-        "name": row.name,
+        "name": CLASSIFIED_NAME if row.is_classified else row.name,
         "stage": row.stage,
         "order": [stage.value for stage in ORDER],
         "steps": steps,
@@ -82,6 +82,6 @@ def _page(key: str, error: CloudctlError | None = None, event: str = "") -> str:
 def _onward(key: str, done: str) -> Response:
     """Back to the page the form was on, when it is one of ours; else to the stages of the system."""
     page = local_path(request.form.get("onward"))
-    if page:
-        return redirect(page, 303)
+    if page and "?" not in page:
+        return redirect(f"{page}?done={done}", 303)
     return redirect(url_for("stage_pages.show", key=key, done=done), 303)

@@ -74,13 +74,12 @@ def _page(wave_id: int, error: CloudctlError | None = None, opened: list[Opened]
     with core().store.read() as uow:
         may_plan = me.may("migration.plan", places.path_of(uow, found["scope"]))
     checked = None
-    if found["state"] in ("draft", "running"):
+    if may_plan and found["state"] in ("draft", "running"):
         checked = wave_check.check(core(), me, wave_id).as_json(fault_message)
     return render_template(
         "wave_page.html",
         wave=found,
         check=checked,
-        seen={one["id"] for one in found["systems"]},
         can={row.event for row in WAVE if row.source == found["state"]} if may_plan else set(),
         can_open=found["state"] == "running" and bool(me.scopes("request.create")),
         opened=[one.as_json(error_text) for one in opened] if opened is not None else None,
