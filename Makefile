@@ -10,7 +10,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 PYTHON ?= python3
 
-.PHONY: help setup run demo test check unit soak bench format lock clean
+.PHONY: help setup run demo test check unit soak mutants bench format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,8 +48,13 @@ unit: setup  ## seconds
 soak: setup  ## exhaustive and long runs
 	@$(BIN)/pytest -q -rP -m soak --timeout 7200
 
-bench: setup  ## the table of docs/benchmarks.md
+mutants: setup  ## the share of mutants of the rate and target modules that the tests kill
+	@$(BIN)/python tests/mutants.py
+
+bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.register_import
+	@$(BIN)/python -m bench.register_scale
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
@@ -59,4 +64,4 @@ lock: setup  ## resolve the dependencies anew
 	  --python-version 3.11 -o requirements.lock
 
 clean:  ## remove what was made here, not the lab's data
-	@rm -rf $(VENV) .tools build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .tools build mutants *.egg-info .mypy_cache .ruff_cache .hypothesis

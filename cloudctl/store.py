@@ -42,7 +42,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Encoded(str):
-    """A document that is JSON text already: `insert_many` and `update_many` write it as it is."""
+    """A document that is JSON text already, as all of its column are: the bulk writers leave it as it is."""
 
 
 class UnitOfWork:
@@ -278,12 +278,12 @@ class Store:
 
 def _bound(process: Callable[[Any], Any] | None, column: Sequence[Any]) -> Sequence[Any]:
     """The values as the driver takes them; equal ones are converted once where they can be compared."""
-    if process is None:
+    if process is None or isinstance(column[0], Encoded):
         return column
     try:
-        known = {value: value if isinstance(value, Encoded) else process(value) for value in set(column)}
+        known = {value: process(value) for value in set(column)}
     except TypeError:  # documents cannot be
-        return [value if isinstance(value, Encoded) else process(value) for value in column]
+        return [process(value) for value in column]
     return [known[value] for value in column]
 
 

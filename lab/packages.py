@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lab.commands import run
@@ -18,14 +18,14 @@ PACKAGES = (
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def missing() -> list[str]:
-    """The packages that are not installed; asks dpkg, never apt."""
+def missing(names: Sequence[str] = PACKAGES) -> list[str]:
+    """Which of the packages are not installed; asks dpkg, never apt."""
     found = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *PACKAGES],
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *names],
         capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
     installed = {line.split()[0] for line in found.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in installed]
+    return [name for name in names if name not in installed]
 
 
 def install(names: list[str], log: Path) -> None:

@@ -12,13 +12,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import packages
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 PACKAGES = (
     "postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk", "libatomic1",
     "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "poppler-utils",
 )  # fmt: skip
-POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 @dataclass
@@ -44,25 +45,8 @@ PARTS = (
 
 def install_packages() -> None:
     """The Debian packages that are missing; their daemons are not started by the package scripts."""
-    missing = [
-        name
-        for name in PACKAGES
-        if subprocess.run(["dpkg", "-s", name], capture_output=True, check=False).returncode != 0
-    ]
-    if not missing:
-        return
-    had_policy = POLICY.exists()
-    if not had_policy:
-        POLICY.write_text("#!/bin/sh\nexit 101\n")
-        POLICY.chmod(0o755)
-    try:
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "-qq", "update"], check=True, env=env)
-        quiet = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
-        subprocess.run(quiet, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    finally:
-        if not had_policy:
-            POLICY.unlink()
+    if names := packages.missing(PACKAGES):
+        packages.install(names, ROOT / ".state" / "packages.log")
 
 
 def lab_is_up() -> bool:

@@ -16,7 +16,14 @@ from cloudctl.models.migration import (
 from cloudctl.models.operations import Operation, Resource, Step
 from cloudctl.models.people import RoleGrant, Session, Token, User
 from cloudctl.models.quota import ANY_SITE, Hold, QuotaRow
-from cloudctl.models.register import FOREVER, Facility, InformationSystem, RunningSpan, SiteLook, SystemVersion
+from cloudctl.models.register import (
+    FOREVER,
+    Facility,
+    InformationSystem,
+    RunningSpan,
+    SiteLook,
+    SystemVersion,
+)
 from cloudctl.models.requests import Approval, Notice, ServiceRequest
 from cloudctl.models.row import Row, UtcDateTime
 from cloudctl.models.topology import (

@@ -15,12 +15,12 @@ def encoded_details(records: Sequence[Record]) -> list[Encoded]:
     """What `details_of` says of each record, as JSON text."""
     columns = zip(*map(_details, records), strict=True) if records else ()
     members = [_members(name, column) for name, column in zip(DETAILS, columns, strict=bool(records))]
-    return [Encoded("{" + ",".join(filter(None, row)) + "}") for row in zip(*members, strict=True)]
+    return [Encoded("{" + "".join(row)[1:] + "}") for row in zip(*members, strict=True)]
 
 
 def _members(name: str, values: Sequence[Value]) -> Sequence[str]:
-    """The member of the field for each value; nothing for the default."""
-    opening, default = f'"{name}":', BLANK[name]
+    """The member of the field for each value, a comma before it; nothing for the default."""
+    opening, default = f',"{name}":', BLANK[name]
     if BY_NAME[name].kind is FieldKind.TEXT:  # each its own: there is nothing to remember
         return ["" if value is None else opening + encode_basestring(str(value)) for value in values]
     known = {value: opening + _encoded(value) for value in set(values)} | {None: "", default: ""}

@@ -6,7 +6,7 @@ A record has a value for every field of `fields.py`: text, int, bool, `date` or 
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from cloudctl.models import InformationSystem
@@ -22,6 +22,7 @@ DECISION = ("decision_document", "decision_on", "decision_reviewer")
 ENDED = ("retired", "merged")  # stage and life state of a system that is counted no more
 _DATES = frozenset(field.name for field in FIELDS if field.kind is FieldKind.DATE)
 _DETAILED_DATES = tuple(name for name in DETAILS if name in _DATES)
+_decision = itemgetter(*DECISION)
 _of_row = attrgetter(*COLUMNS.values())
 
 
@@ -32,7 +33,9 @@ def record_of(row: InformationSystem) -> dict[str, Value]:
 
 def record_from(columns: Sequence[Any], details: Mapping[str, Any]) -> dict[str, Value]:
     """The record that lies in these values of the columns, in the order of COLUMNS, and these details."""
-    record: dict[str, Value] = {**BLANK, **dict(zip(COLUMNS, columns, strict=True)), **details}
+    record = {**BLANK}
+    record.update(zip(COLUMNS, columns, strict=True))
+    record.update(details)
     for name in _DETAILED_DATES:
         if name in details:
             record[name] = date.fromisoformat(details[name])
@@ -58,8 +61,7 @@ def details_of(record: Record) -> dict[str, Any]:
 
 def has_decision(record: Record) -> bool:
     """Whether the classification decision is proved: document, day and reviewer."""
-    document, day, reviewer = (record[name] for name in DECISION)
-    return document is not None and day is not None and reviewer is not None
+    return None not in _decision(record)
 
 
 def differences(before: Record, after: Record) -> Changes:

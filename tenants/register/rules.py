@@ -73,11 +73,13 @@ def judge(before: Record | None, given: Mapping[str, Value], facts: Facts) -> Ju
     said = _completed(was, given, plain)
     after, asks = _without_exemption(was, said)
     warnings = list(_warnings(given, said, facts))
-    faults = [*_missing(after), *_tier_faults(given, after), *_move_faults(was, said, facts)]
+    faults = [*_missing(after), *_move_faults(was, said, facts)]
     if after["is_classified"]:
         faults += _content_faults(given, after)
     else:
         faults += stage_faults(said, facts.today)
+    if given.get("dr_tier") is not None:
+        faults += _tier_faults(given, after)
     if after["merged_into"] is not None or after["split_from"] is not None:
         faults += _lineage_faults(after, facts)
     if asks is not None:

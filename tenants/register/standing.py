@@ -1,9 +1,8 @@
 """What the register holds already of the systems that a change is about, read in few queries."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudctl.actors import Actor, Role
 from cloudctl.clock import local_day
@@ -19,8 +18,7 @@ from tenants.topology.retirement import OPEN
 _CHUNK = 5000  # codes in one query
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """A system as it stands: its record, since when it has ended, and who is the master of its row."""
 
     record: Mapping[str, Value]
@@ -40,8 +38,9 @@ def read_standing(uow: UnitOfWork, codes: Iterable[str], *, is_locked: bool) -> 
             order_by=[InformationSystem.id],
             is_locked=is_locked,
         )
-        for *values, details, retired_at, origin in rows:
-            found[values[0]] = Standing(record_from(values, details), retired_at, origin)
+        for row in rows:
+            details, retired_at, origin = row[-3:]
+            found[row[0]] = Standing(record_from(row[:-3], details), retired_at, origin)
     return found
 
 
