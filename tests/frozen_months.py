@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from tenants.migration import snapshots
-from tests.builders import a_province, an_actor
-from tests.counted_register import MOVED, a_city, a_system, a_target, then
+from tests.builders import an_actor
+from tests.counted_register import MOVED, a_city, a_province_without_systems, a_system, a_target, then
 
 OCTOBER, NOVEMBER = "2026-10", "2026-11"
 IN_NOVEMBER = datetime(2026, 11, 5, tzinfo=UTC)
@@ -19,7 +19,7 @@ def two_months(core: Core, clock: FrozenClock) -> None:
     The finance department has 4 systems of which 2, then 3 have moved; a fifth is retired in November. 柳州市
     has 2, then 3 of which 1 has moved; 南宁市's only one has not.
     """
-    a_province(core)
+    a_province_without_systems(core)
     city = a_city(core, "450200", "柳州市", "lz-finance")
     a_target(core, "division:450000", 9500, date(2026, 12, 31))
     a_target(core, city, 3000, date(2027, 6, 30))

@@ -143,14 +143,8 @@ def test_a_port_in_use_is_named_before_anything_starts(installed: Path) -> None:
             serving.claim_port(taken)
 
 
-def test_the_command_line_starts_fast(installed: Path) -> None:
-    code = "import time; t=time.process_time(); from cloudctl.cli.main import main; main(['request','list']);"
-    code += "import sys; sys.stdout.write(f'{time.process_time()-t}\\n')"
+def test_a_command_loads_no_library_of_the_server(installed: Path) -> None:
     environment = {**os.environ, "CLOUDCTL_HOME": str(installed)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert float(done.stdout.splitlines()[-1]) < 1.0
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", str(PROGRAM), "request", "list"],
         env=environment, capture_output=True, text=True, check=False,
