@@ -5,16 +5,17 @@ all that it serves. A classified system is counted and shows no content, whateve
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, literal, or_, select
+from sqlalchemy import and_, or_, select
 
 from cloudctl.actors import Actor
 from cloudctl.clock import end_of_day
 from cloudctl.errors import NotFound
-from cloudctl.models import FOREVER, Department, Division, InformationSystem, SystemVersion
+from cloudctl.models import Department, Division, InformationSystem, SystemVersion
+from cloudctl.queries.register_history import LEVEL_OF_DIVISION, Undone, undone, versions_of
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 
@@ -23,13 +24,6 @@ Rows = list[Json]
 PAGE = 100
 CLASSIFIED_NAME = "涉密系统"  # the register's own word for all of them
 ENDED = ("retired", "merged")
-# A system of a township is counted with its county.
-LEVEL_OF_DIVISION = {"province": "province", "city": "city", "county": "county", "township": "county"}
-# What a version has of the row, as it is there; department, division and level it has resolved.
-COUNTED = (
-    "life_state", "is_classified", "has_decision", "mlps_level", "dr_tier", "hosting", "ipv6_state",
-    "is_centrally_built", "commissioned_on", "stage", "agreement", "exempt_until", "old_host_off_on",
-)  # fmt: skip
 _CHUNK = 5000  # ids in one statement
 # Columns that the register's fields call otherwise.
 FIELD_OF: Mapping[str, str] = {
@@ -39,7 +33,6 @@ FIELD_OF: Mapping[str, str] = {
     "merged_into_id": "merged_into",
     "split_from_id": "split_from",
 }
-_COLUMN_OF = {name: column for column, name in FIELD_OF.items()}
 _OWN = frozenset({"details", "origin", "changed_at", "retired_at", "has_decision"})  # no fields of the record
 # What a classified system shows besides its code: who owns it, where, and its classification.
 _SHOWN = frozenset(
@@ -67,14 +60,6 @@ class Filter:
     @property
     def moment(self) -> datetime | None:
         return end_of_day(self.as_of) if self.as_of is not None else None
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What has to be taken back to see a past moment: fields as they were, and who was not there yet."""
-
-    before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # system -> field -> JSON value
-    unborn: frozenset[str] = frozenset()
 
 
 # -- lists
@@ -172,6 +157,11 @@ def code_of(uow: UnitOfWork, actor: Actor, key: str) -> str:
         return key
 
 
+def list_versions(uow: UnitOfWork, actor: Actor, key: str) -> Rows:
+    """What the register said of a system from one moment to the next, the newest first."""
+    return versions_of(uow, find_system(uow, actor, key).id)
+
+
 def show_system(uow: UnitOfWork, actor: Actor, key: str, as_of: date | None = None) -> Json:
     """One system by code or name, every field of it, as it was at the end of a day when one is named."""
     row = find_system(uow, actor, key)
@@ -180,86 +170,6 @@ def show_system(uow: UnitOfWork, actor: Actor, key: str, as_of: date | None = No
     if not rows:
         raise NotFound("{what} '{key}' does not exist", what="system", key=key)
     return rows[0]
-
-
-def list_versions(uow: UnitOfWork, actor: Actor, key: str) -> Rows:
-    """What the register said of a system from one moment to the next, the newest first."""
-    row = find_system(uow, actor, key)
-    versions = uow.all(
-        SystemVersion,
-        SystemVersion.system_id == row.id,
-        order_by=[SystemVersion.valid_from.desc(), SystemVersion.id.desc()],
-    )
-    return [
-        {
-            "id": one.id,
-            "name": one.reason,
-            "state": one.stage,
-            "valid_from": one.valid_from,
-            "valid_to": one.valid_to if one.valid_to.year < datetime.max.year else None,
-            "changed_by": one.changed_by,
-            "reason": one.reason,
-            "department": one.department_id,
-            "division": one.division_code,
-            "level": one.level,
-            "life_state": one.life_state,
-            "changes": one.changes,
-        }
-        for one in versions
-    ]
-
-
-# -- history
-
-
-def begin_history(uow: UnitOfWork, ids: Sequence[str], now: datetime, by: str, reason: str) -> None:
-    """The first version of each of these systems, from its row: division and level resolved.
-
-    It names no changes: all of its record is new.
-    """
-    row, level = InformationSystem, case(LEVEL_OF_DIVISION, value=Division.level)
-    values = {
-        "system_id": row.id,
-        "valid_from": literal(now, SystemVersion.valid_from.type),
-        "valid_to": literal(FOREVER, SystemVersion.valid_to.type),
-        "department_id": row.department_id,
-        "division_code": Division.code,
-        "level": func.coalesce(row.level, level),
-        **{name: getattr(row, name) for name in COUNTED},
-        "changes": literal({}, SystemVersion.changes.type),
-        "changed_by": literal(by),
-        "reason": literal(reason),
-    }
-    for start in range(0, len(ids), _CHUNK):
-        chosen = (
-            select(*values.values())
-            .join(Department, Department.id == row.department_id)
-            .join(Division, Division.code == func.coalesce(row.division_code, Department.division_code))
-            .where(row.id.in_(ids[start : start + _CHUNK]))
-        )
-        uow.session.execute(insert(SystemVersion).from_select(list(values), chosen))
-
-
-def undone(uow: UnitOfWork, moment: datetime, ids: Sequence[str] | None = None) -> Undone:
-    """What was changed since just before the moment, of these systems or of all."""
-    chosen = [] if ids is None else [SystemVersion.system_id.in_(ids)]
-    later = uow.tuples(
-        (SystemVersion.system_id, SystemVersion.changes),
-        SystemVersion.valid_from >= moment,
-        *chosen,
-        order_by=[SystemVersion.valid_from.desc(), SystemVersion.id.desc()],
-    )
-    before: dict[str, dict[str, Any]] = {}
-    for system_id, changes in later:  # the oldest comes last, and what it says was before all
-        before.setdefault(system_id, {}).update({name: both[0] for name, both in changes.items()})
-    if not before:
-        return Undone()
-    touched = list(before)
-    earlier: set[str] = set()
-    for start in range(0, len(touched), _CHUNK):
-        chunk = SystemVersion.system_id.in_(touched[start : start + _CHUNK])
-        earlier |= set(uow.column(SystemVersion.system_id, chunk, SystemVersion.valid_from < moment))
-    return Undone(before, frozenset(before) - earlier)
 
 
 def _rows(

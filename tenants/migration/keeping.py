@@ -7,8 +7,7 @@ from cloudctl.models import InformationSystem
 from cloudctl.store import UnitOfWork
 from tenants.register.fields import Record, Value
 from tenants.register.history import change_record
-from tenants.register.records import Changes, record_of
-from tenants.register.writing import REGISTER
+from tenants.register.records import REGISTER, Changes, record_of
 
 SUBJECT = "information_system"
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cloudctl.clock import Clock
 from cloudctl.models import FOREVER, InformationSystem, SystemVersion
-from cloudctl.queries.register import COUNTED, begin_history, undone
+from cloudctl.queries.register_history import COUNTED, begin_history, undone
 from cloudctl.store import UnitOfWork
 from tenants.register.fields import BY_NAME, CLASSIFIED_NAME, Record, Value
 from tenants.register.offices import Offices, read_offices

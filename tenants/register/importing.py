@@ -18,6 +18,7 @@ from cloudctl.core import Core
 from cloudctl.errors import BadInput, Fault
 from cloudctl.store import UnitOfWork
 from tenants import documents
+from tenants.register.fields import Value
 from tenants.register.intake import Intake, Line, Placed, take_in
 from tenants.register.reading import read_sheet
 from tenants.register.records import BLANK, CONTENT
@@ -123,8 +124,9 @@ def import_systems(
             result = _result(taken, sent, is_written=True)
             right = [line for line in taken.lines if not line.faults]
             writer = Writer(core, actor, taken.offices, f"import:{result.file_name}")
-            writer.write(uow, [Change(line.standing, line.judged) for line in right])
-            _record(uow, core, actor, result, right)
+            writer.write(uow, [Change(line.standing, line.judged) for line in right], taken.fresh)
+            written = [*taken.fresh["code"], *(line.code for line in right if line.is_changed)]
+            _record(uow, core, actor, result, written)
             return _with_document(uow, core, actor, taken, result, say) if taken.faulty else result
 
 
@@ -148,7 +150,7 @@ def _read(actor: Actor, sent: Sent) -> Sheet:
 
 def _result(taken: Intake, sent: Sent, *, is_written: bool) -> ImportResult:
     right = [line for line in taken.lines if not line.faults]
-    created = sum(line.is_new for line in right)
+    created = len(taken.fresh["code"]) + sum(line.is_new for line in right)
     updated = sum(not line.is_new and line.is_changed for line in right)
     warned = [line for line in right if line.warnings]
     return ImportResult(
@@ -158,8 +160,8 @@ def _result(taken: Intake, sent: Sent, *, is_written: bool) -> ImportResult:
         is_written=is_written,
         created=created,
         updated=updated,
-        unchanged=len(right) - created - updated,
-        faulty=len(taken.lines) - len(right),
+        unchanged=taken.count - len(taken.faulty) - created - updated,
+        faulty=len(taken.faulty),
         cleared=sum(_cleared(taken, line) for line in right if line.is_changed),
         exemptions_asked=sum(line.judged.asks is not None for line in right),
         rows=[_told(taken, line, line.faults, "faulty", sent.say) for line in taken.faulty[:LISTED]],
@@ -203,7 +205,7 @@ def _refused(taken: Intake) -> BadInput:
         faults=faults,
         hint="correct them, or import only the rows without faults",
         faulty=len(taken.faulty),
-        count=len(taken.lines),
+        count=taken.count,
     )
 
 
@@ -235,8 +237,7 @@ def _with_document(
     return ImportResult(**{**vars(result), "faults_document": kept})
 
 
-def _record(uow: UnitOfWork, core: Core, actor: Actor, result: ImportResult, right: Sequence[Line]) -> None:
-    ids = [line.code for line in right if line.is_changed]
+def _record(uow: UnitOfWork, core: Core, actor: Actor, result: ImportResult, ids: Sequence[Value]) -> None:
     details = {
         "file": result.file_name,
         "sha256": result.sha256,
@@ -245,7 +246,7 @@ def _record(uow: UnitOfWork, core: Core, actor: Actor, result: ImportResult, rig
         "unchanged": result.unchanged,
         "faulty": result.faulty,
         "exemptions_asked": result.exemptions_asked,
-        "ids": ids[:_AUDITED],
+        "ids": list(ids[:_AUDITED]),
     }
     subject = ("register", result.sha256[:12])
     core.audit.record(uow, actor.user_id, "system.import", *subject, details, actor.trace_id)

@@ -1,7 +1,7 @@
 """A sheet as what it would change: every row read, matched with what stands, and judged. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -10,12 +10,15 @@ from cloudctl.core import Core
 from cloudctl.errors import Fault
 from cloudctl.store import UnitOfWork
 from tenants.register.fields import BY_NAME, Field, Record, Value
+from tenants.register.objections import Facts
 from tenants.register.offices import Offices, read_offices
 from tenants.register.parsing import Column, known_to, read_column
-from tenants.register.records import BLANK, CONTENT
-from tenants.register.rules import AS_SAID, Facts, Judged, judge
+from tenants.register.records import BLANK, CONTENT, REGISTER
+from tenants.register.rules import AS_SAID, Judged, judge
+from tenants.register.settled import settle
 from tenants.register.sheet import Sheet, match_headings
-from tenants.register.standing import Standing, read_facts, read_standing
+from tenants.register.standing import Standing, Stored, read_facts, read_stored
+from tenants.register.stored import Table, picked, stored_rows
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Intake:
-    """The whole sheet."""
+    """The whole sheet: `fresh` new systems that are right as they are, `same` rows that say what stands, and
+    a line for every other row.
+    """
 
     sheet: Sheet
     fields: Mapping[int, Field]  # by column
     offices: Offices
     lines: Sequence[Line]
+    fresh: Table
+    same: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.lines) + len(self.fresh["code"]) + self.same
 
     @property
     def faulty(self) -> list[Line]:
@@ -83,43 +94,97 @@ def take_in(uow: UnitOfWork, core: Core, actor: Actor, sheet: Sheet, *, is_locke
     cells = list(zip(*(sheet.rows[row] for row in rows), strict=True))
     known = known_to(offices)
     columns = {index: read_column(one, cells[index] if cells else (), known) for index, one in fields.items()}
-    given = _given(fields, columns, len(rows))
-    standing = read_standing(uow, (str(one["code"]) for one in given if one.get("code")), is_locked=is_locked)
-    facts = read_facts(uow, core, actor, offices, given)
+    table = _table(fields, columns, len(rows))
+    codes = [str(code) for code in table["code"] if code is not None]
+    stored = read_stored(uow, codes, is_locked=is_locked)
+    facts = read_facts(uow, core, actor, offices, _named(table, {one.name for one in fields.values()}))
     may = cache(lambda department: actor.may("system.change", offices.path(department)))
+    simple = _simple(table, columns, may)
+    same = _same(table, simple, stored) if len(fields) == len(table) else set()
+    fresh = settle(table, [one for one in simple if table["code"][one] not in stored], facts)
+    settled = same.union(fresh)
     lines = [
-        _line(row, one, standing.get(str(one.get("code"))), facts, may)
-        for row, one in zip(rows, given, strict=True)
+        _line(row, given, stored.get(str(given.get("code"))), facts, may)
+        for row, given in _given(
+            fields, columns, table, [one for one in range(len(rows)) if one not in settled], rows
+        )
     ]
-    taken = Intake(sheet, fields, offices, lines)
-    _place_faults(taken, columns)
+    taken = Intake(sheet, fields, offices, lines, picked(table, fresh), len(same))
+    _place_faults(taken, columns, {row: position for position, row in enumerate(rows)})
     _add_twice(taken)
     _add_hanging(taken)
     return taken
 
 
-def _given(fields: Mapping[int, Field], columns: Mapping[int, Column], count: int) -> list[dict[str, Value]]:
-    """What each row says: defaults for empty cells, nothing for cells that cannot be read."""
-    names = [one.name for one in fields.values()]
-    values = [_with_default(one, columns[index].values) for index, one in fields.items()]
-    given = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+def _table(
+    fields: Mapping[int, Field], columns: Mapping[int, Column], count: int
+) -> dict[str, MutableSequence[Value]]:
+    """Every field in every row: what its cells say, the default for empty ones and without a column."""
+    table: dict[str, MutableSequence[Value]] = {name: [default] * count for name, default in BLANK.items()}
     for index, one in fields.items():
-        for row in columns[index].faults:
-            del given[row][one.name]
-    return given[:count]
+        default, values = BLANK[one.name], columns[index].values
+        is_kept = default is None or one.name in AS_SAID
+        table[one.name] = (
+            list(values) if is_kept else [default if value is None else value for value in values]
+        )
+    return table
 
 
-def _with_default(field: Field, values: Sequence[Value]) -> Sequence[Value]:
-    """The column with what its empty cells mean; the rules tell what they mean for some."""
-    default = BLANK[field.name]
-    if default is None or field.name in AS_SAID:
-        return values
-    return [default if value is None else value for value in values]
+def _named(table: Table, names: Set[str]) -> list[dict[str, Value]]:
+    """What of the rows the rules look for elsewhere."""
+    wanted = [name for name in ("code", "merged_into", "split_from", "stage") if name in names]
+    return [
+        dict(zip(wanted, row, strict=True)) for row in zip(*(table[name] for name in wanted), strict=True)
+    ]
+
+
+def _simple(table: Table, columns: Mapping[int, Column], may: Callable[[str], bool]) -> list[int]:
+    """Positions of rows that can be read, have a code to themselves, and are of one's own department."""
+    unread = {position for column in columns.values() for position in column.faults}
+    codes, departments = table["code"], table["department"]
+    counts = Counter(codes)
+    own = {one for one in set(departments) if one is not None and may(str(one))}
+    return [
+        position
+        for position, code in enumerate(codes)
+        if code is not None and counts[code] == 1 and departments[position] in own and position not in unread
+    ]
+
+
+def _same(table: Table, simple: Sequence[int], stored: Mapping[str, Stored]) -> set[int]:
+    """Positions of rows that say of every field what the register's own row says already."""
+    there = [position for position in simple if table["code"][position] in stored]
+    rows = stored_rows(picked(table, there))
+    return {
+        position
+        for position, row in zip(there, rows, strict=True)
+        if stored[row[0]].values == row and stored[row[0]].origin == REGISTER
+    }
+
+
+def _given(
+    fields: Mapping[int, Field],
+    columns: Mapping[int, Column],
+    table: Table,
+    positions: Sequence[int],
+    rows: Sequence[int],
+) -> Iterator[tuple[int, dict[str, Value]]]:
+    """What each of these rows says, with its place in the sheet; nothing of cells that cannot be read."""
+    for position in positions:
+        yield (
+            rows[position],
+            {
+                one.name: table[one.name][position]
+                for index, one in fields.items()
+                if position not in columns[index].faults
+            },
+        )
 
 
 def _line(
-    row: int, given: Mapping[str, Value], standing: Standing | None, facts: Facts, may: Callable[[str], bool]
+    row: int, given: Mapping[str, Value], stored: Stored | None, facts: Facts, may: Callable[[str], bool]
 ) -> Line:
+    standing = Standing.of(stored) if stored is not None else None
     if standing is not None and not may(str(standing.record["department"])):
         template = "the system belongs to a department that is not yours"
         return Line(row, given, standing, Judged(BLANK, (Fault("code", "not_allowed", template),)))
@@ -131,15 +196,15 @@ def _line(
     return Line(row, given, standing, judged)
 
 
-def _place_faults(taken: Intake, columns: Mapping[int, Column]) -> None:
+def _place_faults(taken: Intake, columns: Mapping[int, Column], position_of: Mapping[int, int]) -> None:
     """Give every fault its cell. Nothing is quoted from a row that is, or may be, classified."""
     column_of = {one.name: index for index, one in taken.fields.items()}
     unread: dict[int, dict[str, Fault]] = {}
     for index, one in taken.fields.items():
         for position, fault in columns[index].faults.items():
             unread.setdefault(position, {})[one.name] = fault
-    for position, line in enumerate(taken.lines):
-        cells = unread.get(position, {})
+    for line in taken.lines:
+        cells = unread.get(position_of[line.row], {})
         if not cells and not line.judged.faults and not line.judged.warnings:
             line.is_open = not line.record["is_classified"]
             continue

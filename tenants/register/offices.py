@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cloudctl.actors import Scope
 from cloudctl.models import Department, Division
-from cloudctl.queries.register import LEVEL_OF_DIVISION
+from cloudctl.queries.register_history import LEVEL_OF_DIVISION
 from cloudctl.store import UnitOfWork
 
 

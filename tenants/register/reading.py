@@ -21,7 +21,7 @@ from python_calamine import (
 from cloudctl.errors import BadInput, Fault
 from tenants.register import package
 from tenants.register.parsing import Cell
-from tenants.register.sheet import MOST_ROWS, Row, Sheet, column_letters, find_sheet
+from tenants.register.sheet import MOST_COLUMNS, MOST_ROWS, Row, Sheet, column_letters, find_sheet
 
 MOST_BYTES = 16 * 2**20
 HELP_SHEET = "填写说明"  # of the template: read over
@@ -64,6 +64,10 @@ def _from_workbook(content: bytes, wanted: str | None, looks: list[package.Look]
         raise
     if sheet.total_height > MOST_ROWS + 1:
         raise package.too_many_rows()
+    if sheet.total_width > MOST_COLUMNS:
+        params = {"count": sheet.total_width, "most": MOST_COLUMNS}
+        template = "has {count} columns; at most {most} are read"
+        raise _refused(Fault("file", "too_many_columns", template, params))
     start = sheet.start
     if start is None:
         raise _refused(Fault("file", "empty_file", "there is nothing in it"))

@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, str] = {field.name: field.column for field in FIELDS if fi
 DETAILS = tuple(field.name for field in FIELDS if field.column is None)
 CONTENT = frozenset(field.name for field in FIELDS if field.is_content)
 DECISION = ("decision_document", "decision_on", "decision_reviewer")
+REGISTER = "register"  # the origin of what the topology file no longer changes
 ENDED = ("retired", "merged")  # stage and life state of a system that is counted no more
 _DATES = frozenset(field.name for field in FIELDS if field.kind is FieldKind.DATE)
 _DETAILED_DATES = tuple(name for name in DETAILS if name in _DATES)

@@ -1,5 +1,6 @@
 """What the register holds already of the systems that a change is about, read in few queries."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,14 +9,23 @@ from cloudctl.actors import Actor, Role
 from cloudctl.clock import local_day
 from cloudctl.core import Core
 from cloudctl.models import Exemption, InformationSystem, Project, Resource, ServiceRequest
+from cloudctl.queries.register_history import stored_systems
 from cloudctl.store import UnitOfWork
 from tenants.register.fields import Value
+from tenants.register.objections import Facts
 from tenants.register.offices import Offices
 from tenants.register.records import COLUMNS, record_from
-from tenants.register.rules import Facts
 from tenants.topology.retirement import OPEN
 
 _CHUNK = 5000  # codes in one query
+
+
+class Stored(NamedTuple):
+    """The row of a system: its columns and details as `stored_rows` makes them, its end, and its master."""
+
+    values: tuple[Any, ...]
+    retired_at: datetime | None
+    origin: str
 
 
 class Standing(NamedTuple):
@@ -25,23 +35,22 @@ class Standing(NamedTuple):
     retired_at: datetime | None
     origin: str
 
+    @classmethod
+    def of(cls, stored: Stored) -> "Standing":
+        """What a row says."""
+        record = record_from(stored.values[:-1], json.loads(stored.values[-1]))
+        return cls(record, stored.retired_at, stored.origin)
+
+
+def read_stored(uow: UnitOfWork, codes: Iterable[str], *, is_locked: bool) -> dict[str, Stored]:
+    """The rows of those systems that are there, by code; locked until the transaction ends when asked."""
+    rows = stored_systems(uow, tuple(COLUMNS.values()), sorted(set(codes)), is_locked=is_locked)
+    return {row[0]: Stored(row[:-2], row[-2], row[-1]) for row in rows}
+
 
 def read_standing(uow: UnitOfWork, codes: Iterable[str], *, is_locked: bool) -> dict[str, Standing]:
-    """Those of the systems that are there, by code; locked until the end of the transaction when asked."""
-    columns = [getattr(InformationSystem, column) for column in COLUMNS.values()]
-    more = (InformationSystem.details, InformationSystem.retired_at, InformationSystem.origin)
-    found = {}
-    for chunk in _chunks(sorted(set(codes))):
-        rows = uow.tuples(
-            (*columns, *more),
-            InformationSystem.id.in_(chunk),
-            order_by=[InformationSystem.id],
-            is_locked=is_locked,
-        )
-        for row in rows:
-            details, retired_at, origin = row[-3:]
-            found[row[0]] = Standing(record_from(row[:-3], details), retired_at, origin)
-    return found
+    """The same as records."""
+    return {code: Standing.of(one) for code, one in read_stored(uow, codes, is_locked=is_locked).items()}
 
 
 def read_facts(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from cloudctl import notices
@@ -13,17 +12,15 @@ from cloudctl.models import Exemption, InformationSystem, Project, Resource
 from cloudctl.queries import requests as people
 from cloudctl.store import UnitOfWork
 from tenants.recount import recount
-from tenants.register.encoding import encoded_details
 from tenants.register.fields import Record, Value
-from tenants.register.history import Written, begin_versions, changes_of, ended_at, write_versions
+from tenants.register.history import Written, begin_versions, changes_of, write_versions
 from tenants.register.offices import Offices
-from tenants.register.records import COLUMNS, has_decision
+from tenants.register.records import DECISION, ENDED, REGISTER
 from tenants.register.rules import Judged
 from tenants.register.standing import Standing
+from tenants.register.stored import NAMES, Table, stored_rows, table_of
 
-_columns = itemgetter(*COLUMNS)
-REGISTER = "register"  # the origin of what the topology file no longer changes
-_NAMES = (*COLUMNS.values(), "has_decision", "details", "origin", "changed_at", "retired_at")
+_NAMES = (*NAMES, "has_decision", "origin", "changed_at", "retired_at")
 
 
 class Change(NamedTuple):
@@ -42,16 +39,18 @@ class Writer:
     offices: Offices
     reason: str
 
-    def write(self, uow: UnitOfWork, changes: Sequence[Change]) -> int:
-        """Write all of them, in the caller's transaction; how many exemptions were asked for.
+    def write(self, uow: UnitOfWork, changes: Sequence[Change], fresh: Table | None = None) -> None:
+        """Write all of them, and `fresh` new systems as they are, in the caller's transaction.
 
         A system whose record stays the same is only claimed for the register, and gets no version.
         """
-        now = self.core.clock.now()
         created = [one for one in changes if one.standing is None]
         updated = [one for one in changes if one.standing is not None and not one.judged.is_same]
         claimed = [one for one in changes if one.standing is not None and one.standing.origin != REGISTER]
-        new, old = _rows(created, now), _rows(updated, now)
+        new = self._rows(table_of([one.judged.record for one in created]))
+        new += self._rows(fresh) if fresh is not None else []
+        was = [one.standing.retired_at if one.standing is not None else None for one in updated]
+        old = self._rows(table_of([one.judged.record for one in updated]), was)
         uow.insert_many(InformationSystem, _NAMES, new)
         uow.update_many(InformationSystem, _NAMES, old)
         origins = [(one.judged.record["code"], REGISTER) for one in claimed]
@@ -61,12 +60,26 @@ class Writer:
         written = [_written(one, row) for one, row in zip(updated, old, strict=True)]
         write_versions(uow, self.core.clock, self.offices, written, by, why)
         _follow(uow, updated)
-        return self._ask(uow, [one.judged for one in changes if one.judged.asks is not None])
+        self._ask(uow, [one.judged for one in changes if one.judged.asks is not None])
 
-    def _ask(self, uow: UnitOfWork, asking: Sequence[Judged]) -> int:
+    def _rows(self, table: Table, was: Sequence[datetime | None] | None = None) -> list[tuple[Any, ...]]:
+        """The rows that keep the records, their columns in the order of _NAMES; `was` is when they ended."""
+        now = self.core.clock.now()
+        decided = [None not in one for one in zip(*(table[name] for name in DECISION), strict=True)]
+        since = was if was is not None else [None] * len(decided)
+        ended = [
+            (at or now) if life in ENDED else None
+            for life, at in zip(table["life_state"], since, strict=True)
+        ]
+        return [
+            (*values, is_decided, REGISTER, now, end)
+            for values, is_decided, end in zip(stored_rows(table), decided, ended, strict=True)
+        ]
+
+    def _ask(self, uow: UnitOfWork, asking: Sequence[Judged]) -> None:
         """Ask for exemptions; whoever may decide is told of each, the one who asks never."""
         if not asking:
-            return 0
+            return
         deciders = people.people_for(uow, Role.PROVINCE_ADMIN, INSTALLATION, but=[self.actor.user_id])
         template = "{who} asks that {system_name} need not move until {day}"
         for one in asking:
@@ -76,19 +89,6 @@ class Writer:
             ids = [person.id for person in deciders]
             subject = ("exemption", row.id)
             notices.tell(uow, self.core.clock, ids, template, params, subject, needs_action=True)
-        return len(asking)
-
-
-def _rows(changes: Sequence[Change], now: datetime) -> list[tuple[Any, ...]]:
-    """The rows that keep the records, their columns in the order of _NAMES."""
-    rows = []
-    for (standing, judged), details in zip(
-        changes, encoded_details([one.judged.record for one in changes]), strict=True
-    ):
-        record = judged.record
-        ended = ended_at(record, standing.retired_at if standing is not None else None, now)
-        rows.append((*_columns(record), has_decision(record), details, REGISTER, now, ended))
-    return rows
 
 
 def _written(change: Change, row: tuple[Any, ...]) -> Written:

@@ -11,7 +11,7 @@ from typing import Any
 from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.models import InformationSystem
-from cloudctl.queries.register import COUNTED
+from cloudctl.queries.register_history import COUNTED
 from cloudctl.store import UnitOfWork
 from tenants.register.fields import Value
 from tenants.register.history import PLACED, Written, begin_versions, changes_of, write_versions

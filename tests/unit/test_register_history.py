@@ -185,7 +185,7 @@ def test_a_stage_can_be_changed_with_its_version_by_others(core: Core, clock: Fr
     assert changes == {"stage": ["registered", "classified"], "decision_on": [None, "2026-03-01"]}
     assert again == {}
     assert len(versions(core, BUDGET)) == 2
-    assert system(core, BUDGET).origin == "topology", "a stage does not make the register its master"
+    assert system(core, BUDGET).origin == "topology", "whose system it is from now on, the caller says"
 
 
 def test_the_queries_know_the_fields_as_the_register_calls_them() -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from cloudctl.errors import Fault
 from tenants.register.fields import CLASSIFIED_NAME, FIELDS, Record, Value
+from tenants.register.objections import Facts
 from tenants.register.offices import Office, Offices, Place
 from tenants.register.records import BLANK, CONTENT
-from tenants.register.rules import Facts, Judged, judge
+from tenants.register.rules import Judged, judge
 
 TODAY = date(2026, 11, 21)
 OFFICES = Offices(

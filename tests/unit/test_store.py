@@ -6,8 +6,8 @@ import pytest
 
 from cloudctl.core import Core
 from cloudctl.errors import Conflict, NotFound
-from cloudctl.models import QuotaRow, User
-from cloudctl.store import Store
+from cloudctl.models import Division, Document, QuotaRow, User
+from cloudctl.store import Encoded, Store
 
 
 def a_counter(core: Core) -> int:
@@ -104,3 +104,33 @@ def test_a_reader_sees_one_state_while_a_writer_commits(core: Core) -> None:
         reading.session.expire_all()
         assert reading.need(QuotaRow, counter).held == before
     other.close()
+
+
+def test_rows_written_in_bulk_read_like_any_other(core: Core) -> None:
+    names = ("id", "kind", "name", "media_type", "content", "sha256", "owner_id", "subject", "operation_id",
+             "made_at", "expires_at")  # fmt: skip
+    now = core.clock.now()
+    rows = [(f"d{n}", "k", "名'字", "t", b"\x00%s", "h", None, "", n, now, None) for n in range(3)]
+    with core.store.write() as uow:
+        uow.insert_many(Document, names, rows)
+        uow.insert_many(Document, names, [])
+        kept = uow.need(Document, "d1")
+        uow.update_many(Document, ("id", "name", "expires_at"), [("d0", "甲", now), ("d1", "乙", None)])
+        assert kept.name == "乙", "what was loaded is read afresh"
+    with core.store.read() as uow:
+        found = uow.tuples((Document.id, Document.name, Document.expires_at), order_by=[Document.id])
+        assert found == [("d0", "甲", now), ("d1", "乙", None), ("d2", "名'字", None)]
+        assert uow.need(Document, "d2").content == b"\x00%s"
+
+
+def test_documents_written_in_bulk_may_be_text_already(core: Core) -> None:
+    names = ("code", "name", "level", "parent_code", "served_by", "retired_at")
+    rows = [
+        ("1", "甲", "city", None, Encoded('["a","乙"]'), None),
+        ("2", "乙", "city", "1", Encoded("[]"), None),
+    ]
+    with core.store.write() as uow:
+        uow.insert_many(Division, names, rows)
+        uow.insert_many(Division, names, [("3", "丙", "city", None, ["c"], None)])
+    with core.store.read() as uow:
+        assert uow.column(Division.served_by) == [["a", "乙"], [], ["c"]]

@@ -293,7 +293,8 @@ def _begin_history() -> None:
             has_decision, mlps_level, hosting, ipv6_state, is_centrally_built, stage, changes, changed_by, reason)
         SELECT s.id, :now, :forever, s.department_id, d.division_code, v.level,
             CASE WHEN s.retired_at IS NULL THEN 'in_use' ELSE 'retired' END, s.is_classified,
-            s.has_decision, s.mlps_level, s.hosting, s.ipv6_state, s.is_centrally_built, s.stage, '{}',
+            s.has_decision, s.mlps_level, s.hosting, s.ipv6_state, s.is_centrally_built,
+            CASE WHEN s.retired_at IS NULL THEN 'registered' ELSE 'retired' END, '{}',
             'cloudctl', 'migration'
         FROM information_system s
         JOIN department d ON d.id = s.department_id
@@ -307,7 +308,9 @@ def _begin_history() -> None:
             sa.bindparam("forever", datetime(9999, 12, 31, tzinfo=UTC), type_=moment),
         )
     )
-    op.execute("UPDATE information_system SET life_state = 'retired' WHERE retired_at IS NOT NULL")
+    ended = "SET life_state = 'retired', stage = 'retired' WHERE retired_at IS NOT NULL"
+    op.execute(f"UPDATE information_system {ended}")
+    op.execute("UPDATE information_system SET name = '涉密系统', category = NULL WHERE is_classified")
 
 
 def downgrade() -> None:
