@@ -23,7 +23,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     or_,
     select,
 )
@@ -74,17 +73,30 @@ class Place:
     is_retired: bool
 
 
-# What a kind of systems is: the words, then the flags as bits of one number, the first the lowest.
-WORDS = ("level", "life_state", "mlps_level", "stage", "hosting")
+# A kind of systems is one number: flags as bits, the first the lowest; then level, life state and MLPS level.
+# One number to group by is what databases sort and hash fastest.
 FLAGS = (
-    "is_new", "is_classified", "has_decision", "is_centrally_built", "is_exempt", "is_partial",
+    "has_moved", "is_new", "is_classified", "has_decision", "is_centrally_built", "is_exempt", "is_partial",
     "wants_backup", "is_old_host_off", "has_run_long", "may_have_run_long", "is_unseen", "has_stood_still",
 )  # fmt: skip
+LEVELS = ("national", "province", "city", "county")
+LIFE_STATES = ("planned", "building", "in_use", "suspended", "retired", "merged")
+_LEVEL, _LIFE_STATE, _MLPS = len(FLAGS), len(FLAGS) + 3, len(FLAGS) + 6
+_EIGHT = 0b111  # values that three bits hold
+
+
+def unfold(kind: int) -> dict[str, Any]:
+    """What a kind says, by name; a word that is not known here reads as an empty one."""
+    said: dict[str, Any] = {name: bool(kind >> place & 1) for place, name in enumerate(FLAGS)}
+    said["level"] = (*LEVELS, "")[kind >> _LEVEL & _EIGHT]
+    said["life_state"] = (*LIFE_STATES, "")[kind >> _LIFE_STATE & _EIGHT]
+    said["mlps_level"] = kind >> _MLPS
+    return said
 
 
 def alike(
     uow: UnitOfWork, moment: Moment, keys: Sequence[str], by: Collection[str] = (), *conditions: Any
-) -> Iterator[tuple[Key, Key, int]]:
+) -> Iterator[tuple[Key, int, int]]:
     """(key, kind, systems): how many of each kind there were, by columns of `SystemVersion`.
 
     What a rule asks only of moved systems is said only of them, unless it is to be told apart `by` it (`new`,
@@ -92,9 +104,8 @@ def alike(
     """
     kinds = (tuple(keys), "new" in by, "mlps" in by)
     counted = _count_of(_kinds(*kinds).where(*conditions)) if conditions else _counted(*kinds)
-    width = len(keys)
     for row in uow.session.execute(counted, _values(moment)):
-        yield row[:width], row[width:-1], row[-1]
+        yield row[:-2], row[-2], row[-1]
 
 
 class Placed(NamedTuple):
@@ -116,12 +127,11 @@ _PLACED = (
 
 def each(
     uow: UnitOfWork, moment: Moment, *conditions: Any, limit: int | None = None
-) -> list[tuple[Placed, Key]]:
+) -> list[tuple[Placed, int]]:
     """Every system at the moment with its kind, in order of their ids."""
     found = _kinds(_PLACED, True, True).where(*conditions).order_by(Version.system_id).limit(limit)
-    width = len(_PLACED)
     rows = uow.session.execute(found, _values(moment))
-    return [(Placed(*row[:width]), row[width:]) for row in rows]
+    return [(Placed(*row[:-1]), row[-1]) for row in rows]
 
 
 # -- the statement, built once: only its values change
@@ -165,13 +175,6 @@ def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any
     """The kind of every system at a moment, beside these columns."""
     runs, unseen = _running(), _unseen()
     has_moved = and_(Version.stage.in_(_STAGES), Version.hosting.in_(_HOSTED_ON))
-    words = (
-        Version.level,
-        Version.life_state,
-        Version.mlps_level if with_mlps else literal(0),
-        case((has_moved, Version.stage), else_=""),
-        case((has_moved, Version.hosting), else_=""),
-    )
     is_unseen = unseen.c.system_id.is_not(None)
     of_all: dict[str, Any] = {
         "is_classified": Version.is_classified,
@@ -189,10 +192,12 @@ def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any
         "has_stood_still": and_(_looked_long(), runs.c.system_id.is_(None), ~is_unseen),
     }
     (of_all if with_new else of_moved)["is_new"] = Version.commissioned_on >= _NEW_SINCE
-    flags = _bits(of_all) + case((has_moved, _bits(of_moved)), else_=0)
-    named = [column.label(f"word_{name}") for name, column in zip(WORDS, words, strict=True)]
+    kind = _bits(of_all) + case((has_moved, 1 + _bits(of_moved)), else_=0)
+    kind += _word(Version.level, LEVELS, _LEVEL) + _word(Version.life_state, LIFE_STATES, _LIFE_STATE)
+    if with_mlps:
+        kind += Version.mlps_level * (1 << _MLPS)
     return (
-        select(*(getattr(Version, key) for key in keys), *named, flags.label("flags"))
+        select(*(getattr(Version, key) for key in keys), kind.label("kind"))
         .select_from(Version)
         .outerjoin(runs, runs.c.system_id == Version.system_id)
         .outerjoin(unseen, unseen.c.system_id == Version.system_id)
@@ -203,6 +208,11 @@ def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any
 def _bits(conditions: Mapping[str, Any]) -> ColumnElement[int]:
     bits = [case((one, 1 << FLAGS.index(name)), else_=0) for name, one in conditions.items()]
     return reduce(add, bits)
+
+
+def _word(column: Any, words: Sequence[str], place: int) -> ColumnElement[int]:
+    numbers = {word: number << place for number, word in enumerate(words)}
+    return case(numbers, value=column, else_=len(words) << place)
 
 
 def _running() -> Subquery:

@@ -9,7 +9,7 @@ from cloudctl.clock import end_of_day, local_day
 from cloudctl.errors import BadInput, Fault, NotFound
 from cloudctl.models import SystemVersion
 from cloudctl.queries import migration as reads
-from cloudctl.queries.migration import FLAGS, WORDS, Moment, Place
+from cloudctl.queries.migration import Moment, Place
 from cloudctl.store import UnitOfWork
 from tenants.migration.rates import Facts, Tally, Verdict, judge
 from tenants.migration.rule import Rule
@@ -58,12 +58,12 @@ def moment(rule: Rule, when: Day) -> Moment:
     )
 
 
-def facts(kind: Sequence[Any]) -> Facts:
-    """The facts of a kind that the database gave: its words, and its flags as bits of one number."""
-    *words, bits = kind
-    named: dict[str, Any] = dict(zip(WORDS, words, strict=True))
-    named |= {name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)}
-    return Facts(**named)
+def facts(kind: int, rule: Rule) -> Facts:
+    """The facts of a kind that the database gave; a moved one is in a stage and on a cloud that count."""
+    said = reads.unfold(kind)
+    has_moved = said.pop("has_moved")
+    stage, hosting = (rule.stages[0], rule.hosted_on[0]) if has_moved else ("", "")
+    return Facts(**said, stage=stage, hosting=hosting)
 
 
 def scope_of(uow: UnitOfWork, text: str, places: Mapping[str, Place], place: str = "scope") -> Scope:
@@ -117,11 +117,11 @@ def count(
     *conditions: Any,
 ) -> Counted:
     """The tallies of a day by group and by columns of the register's history, such as `division_code`."""
-    judged: dict[tuple[Any, ...], tuple[Verdict, list[str]]] = {}
+    judged: dict[int, tuple[Verdict, list[str]]] = {}
     counts: dict[str, dict[tuple[Any, ...], dict[Verdict, int]]] = {}
     for key, kind, systems in reads.alike(uow, moment(rule, when), keys, by, *conditions):
         if kind not in judged:
-            one = facts(kind)
+            one = facts(kind, rule)
             judged[kind] = judge(one, rule), groups_of(one, by)
         verdict, groups = judged[kind]
         for group in groups:

@@ -111,7 +111,7 @@ def _matching(
         after = SystemVersion.system_id > marker
         piece = reads.each(uow, when, *conditions, after, limit=_CHUNK)
         for placed, kind in piece:
-            one = facts(kind)
+            one = facts(kind, rule)
             verdict = judge(one, rule)
             if WHICH[wanted.which](verdict):
                 found.append(_Found(placed, one, verdict))

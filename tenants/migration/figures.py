@@ -50,16 +50,29 @@ def rate(
     Needs migration.see anywhere. BadInput for what is no scope, group or day that can be counted; NotFound
     for a scope or rule that does not exist.
     """
-    actor.must("migration.see", actor.scopes("migration.see"))
     _one_of("by", by, GROUPS)
+    return _rows(core, actor, scope, (by,), on, rule)
+
+
+def groups(
+    core: Core, actor: Actor, scope: str, on: date | None = None, rule: str | None = None
+) -> list[Json]:
+    """The figures of a scope by every group there is (new systems, MLPS level, level), counted at once."""
+    return _rows(core, actor, scope, GROUPS[1:], on, rule)
+
+
+def _rows(
+    core: Core, actor: Actor, scope: str | None, by: Sequence[str], on: date | None, rule: str | None
+) -> list[Json]:
+    actor.must("migration.see", actor.scopes("migration.see"))
     with core.store.read() as uow:
         when, chosen = day_of(core.clock.now(), on), rules.choose(uow, rule)
         places = reads.places(uow)
         wanted = [scope_of(uow, scope, places)] if scope else usual(places)
         shared = Counted(when.day, chosen.label, names_of(uow, wanted, places), targets_at(uow, when))
         found = tallies_of(uow, chosen.rule, when, places, wanted, by)
-    groups = sorted({group for _, group in found} | ({by} & MEASURES.keys()))
-    return [figure(one, group, found.get((str(one), group)), shared) for one in wanted for group in groups]
+    named = sorted({group for _, group in found} | (set(by) & MEASURES.keys()))
+    return [figure(one, group, found.get((str(one), group)), shared) for one in wanted for group in named]
 
 
 def ranking(
@@ -183,13 +196,13 @@ def tallies_of(
     when: Day,
     places: Mapping[str, Place],
     wanted: Sequence[Scope],
-    by: str = "all",
+    by: Sequence[str] = ("all",),
 ) -> dict[tuple[str, str], Tally]:
     """The tallies by (scope, group): of one scope, or of divisions and their own levels."""
     is_department = wanted[0].kind == "department"
     conditions = inside(wanted[0], places) if len(wanted) == 1 else ()
     key = "department_id" if is_department else "division_code"
-    counted = count(uow, rule, when, (key,), (by,), *conditions)
+    counted = count(uow, rule, when, (key,), by, *conditions)
     parents = {code: place.parent_code for code, place in places.items()}
     found: dict[tuple[str, str], Tally] = {}
     for group, by_key in counted.items():

@@ -133,10 +133,10 @@ def _next_revision(uow: UnitOfWork, month: str, rule_name: str, reason: str) -> 
 
 def _judged(uow: UnitOfWork, rule: Rule, when: Day) -> Iterator[Judged]:
     """Every system of the moment; each kind is judged once."""
-    known: dict[tuple[Any, ...], tuple[Facts, Verdict]] = {}
+    known: dict[int, tuple[Facts, Verdict]] = {}
     for placed, kind in reads.each(uow, moment(rule, when)):
         if kind not in known:
-            one = facts(kind)
+            one = facts(kind, rule)
             known[kind] = one, judge(one, rule)
         yield Judged(placed.system, placed.department, placed.division, placed.stage, *known[kind])
 

@@ -38,7 +38,7 @@ def test_kinds_counted_on_postgresql_are_systems_judged_one_by_one(core: Core, o
     when = day_of(core.clock.now(), on)
     expected = verdicts(core, rule, when)
     with core.store.read() as uow:
-        alone = {one.system: judge(facts(kind), rule) for one, kind in each(uow, moment(rule, when))}
+        alone = {one.system: judge(facts(kind, rule), rule) for one, kind in each(uow, moment(rule, when))}
         counted = count(uow, rule, when, ("division_code", "department_id"), GROUPS)
     assert alone == expected
     assert total(counted["all"].values()) == total(Tally.of(one) for one in expected.values())

@@ -9,11 +9,13 @@ import pytest
 
 from cloudctl.core import Core
 from cloudctl.models import SystemVersion
+from cloudctl.queries import migration as reads
 from cloudctl.queries.migration import each, places
 from tenants.migration.counting import GROUPS, count, day_of, facts, groups_of, inside, moment
 from tenants.migration.rates import Facts, Tally, judge, total
 from tenants.migration.rule import DEFAULT
 from tenants.migration.scopes import Scope
+from tenants.register import fields
 from tests.conftest import make_core
 from tests.counted_register import a_province_without_systems
 from tests.random_register import draw, verdicts
@@ -44,7 +46,7 @@ def test_kinds_counted_once_are_systems_judged_one_by_one(drawn: Core, rule: Any
     when = day_of(drawn.clock.now(), on)
     expected = verdicts(drawn, rule, when)
     with drawn.store.read() as uow:
-        alone = {one.system: judge(facts(kind), rule) for one, kind in each(uow, moment(rule, when))}
+        alone = {one.system: judge(facts(kind, rule), rule) for one, kind in each(uow, moment(rule, when))}
         counted = count(uow, rule, when, PLACES, GROUPS)
     assert alone == expected
     assert total(counted["all"].values()) == total(Tally.of(one) for one in expected.values())
@@ -72,14 +74,24 @@ def test_what_limits_a_count_to_a_scope_leaves_the_rest_out(drawn: Core) -> None
             )
 
 
-def test_facts_from_any_engine_are_true_or_false() -> None:
-    one = facts(["city", "in_use", 3, "", "", 0b1000_0100_0001])
+def test_a_kind_is_one_number_that_says_everything() -> None:
+    kind = 0b1_0000_1000_0011 | 2 << 13 | 2 << 16 | 3 << 19
+    one = facts(kind, DEFAULT)
     assert one == Facts(
-        "city", "in_use", 3, is_new=True, stage="", hosting="", wants_backup=True, has_stood_still=True
-    )
-    assert one.is_new is True
+        "city", "in_use", 3, is_new=True, stage="accepted", hosting="gov_cloud", wants_backup=True,
+        has_stood_still=True,
+    )  # fmt: skip
+    assert facts(0, DEFAULT) == Facts("national", "planned", 0, stage="", hosting="")
     assert groups_of(one, GROUPS) == ["all", "new", "mlps:3", "level:city"]
     assert groups_of(replace(one, is_new=False), GROUPS) == ["all", "mlps:3", "level:city"]
+    strange = facts(4 << 13 | 6 << 16, DEFAULT)
+    assert (strange.level, strange.life_state) == ("", ""), "a word nobody knows counts nowhere"
+    assert judge(strange, DEFAULT).reason is not None
+
+
+def test_kinds_know_every_word_of_the_register() -> None:
+    assert set(reads.LEVELS) == set(fields.LEVELS)
+    assert set(reads.LIFE_STATES) == set(fields.LIFE_STATES)
 
 
 def test_versions_of_a_system_never_count_twice(drawn: Core) -> None:

@@ -97,6 +97,8 @@ def test_groups_split_a_scope(core: Core, dave: Actor) -> None:
     }
     assert rates(core, dave, scope=OWN, by="new") == {f"{OWN}/new": (1, 1, "100.00")}
     assert rates(core, dave, scope=NANNING, by="new") == {f"{NANNING}/new": (0, 0, None)}
+    apart = [row for by in ("level", "mlps", "new") for row in figures.rate(core, dave, OWN, by)]
+    assert figures.groups(core, dave, OWN) == apart
 
 
 def test_an_empty_scope_has_no_rate_and_reaches_nothing(core: Core, dave: Actor) -> None:

@@ -11,7 +11,7 @@ from cloudctl.queries import topology
 from cloudctl.queries.migration import department_names, places
 from tenants.migration import evidence as proofs
 from tenants.migration import figures, outlook, rules
-from tenants.migration.counting import GROUPS, scope_of
+from tenants.migration.counting import scope_of
 from tenants.migration.evidence import WHICH, Listed
 from web.api.migration import with_whys
 from web.migration_words import said
@@ -36,7 +36,7 @@ def show() -> str:
         "migration.html",
         rows=rows,
         chosen=usual.get(scope) or figures.rate(core(), me, scope, on=on)[0],
-        groups=[row for by in GROUPS[1:] for row in figures.rate(core(), me, scope, by, on=on)],
+        groups=figures.groups(core(), me, scope, on=on),
         ranking=ranking[:_RANKED_ROWS],
         left_out=max(0, len(ranking) - _RANKED_ROWS),
         of=of,
