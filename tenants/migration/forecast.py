@@ -8,7 +8,7 @@ history is short; t pays for a short history with width. Two things keep it hone
 independent normal ones: no month is known better than its Poisson spread, so that an even history is not
 taken for certainty; and where good months follow good months (waves), the variance grows by (1+c)/(1-c), c
 being the correlation of neighbouring steps, corrected for its bias in short histories. On simulated histories
-of a year and more the interval then holds in 75 to 92 of 100 cases; out of four to six months with long waves
+of a year and more the interval then holds in 75 to 95 of 100 cases; out of four to six months with long waves
 it can be as few as 55 a year ahead, which no method mends: the tests say so.
 """
 
