@@ -17,9 +17,9 @@ from cloudctl.store import UnitOfWork
 from tenants.migration import moves
 from tenants.migration.course import system_path
 from tenants.migration.keeping import keep, locked
+from tenants.migration.stages import MOST_YEARS
 from tenants.register.dates import read_date
 
-MOST_YEARS = 3
 SUBJECT = "exemption"
 OPEN = ("asked", "approved")
 _MOST_TEXT = {"clause": 200, "document": 200, "reason": 1000, "opinion": 1000}

@@ -15,6 +15,7 @@ from cloudctl.lifecycle import MIGRATION, MigrationStage
 from tenants.register.fields import BY_NAME, FIELDS, STAGES, FieldKind, Record
 
 TRIAL_DAYS = 30
+MOST_YEARS = 3  # of an exemption, from the day it is asked for
 
 Stage = MigrationStage
 ORDER: tuple[Stage, ...] = (

@@ -9,7 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from cloudctl.errors import Fault
-from tenants.migration.stages import stage_faults
+from tenants.migration.stages import MOST_YEARS, stage_faults
 from tenants.register import objections
 from tenants.register.fields import CLASSIFIED_NAME, Record, Value
 from tenants.register.objections import Facts, least_tier
@@ -17,7 +17,6 @@ from tenants.register.records import BLANK, CONTENT, ENDED
 
 _EXEMPTION = ("exempt_clause", "exempt_document", "exempt_until")
 _NO_CONTENT: Mapping[str, Value] = {**{name: BLANK[name] for name in CONTENT}, "name": CLASSIFIED_NAME}
-MOST_YEARS = 3  # of an exemption
 _ANSWERED = ("asked", "rejected")  # the same again would ask the same people the same thing
 _KEPT_WHEN_EMPTY = ("life_state", "stage")  # states, not facts: an empty cell says nothing about them
 AS_SAID = (*_KEPT_WHEN_EMPTY, "is_key_application", "has_key_data")  # empty is not the same as the default
