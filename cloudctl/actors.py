@@ -63,6 +63,12 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "migration.target": frozenset({_DR, _PA}),
     "migration.count": frozenset({_PA}),  # rules of counting, frozen figures
     "migration.certify": frozenset({_DA, _DR, _CA, _PA}),
+    "backup.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "backup.plan": frozenset({_CA, _PA}),  # policies
+    "backup.run": frozenset({_DA, _CA, _PA}),  # a point now, of one's own department or site
+    "backup.prove": frozenset({_DA, _CA, _PA}),
+    "backup.restore": frozenset({_CA, _PA}),  # over what is there: a second person decides
+    "backup.expire": frozenset({_PA}),
     "user.see": frozenset({_SA, _AU}),
     "user.change": frozenset({_SA}),
     "audit.see": frozenset({_AU, _PA}),

@@ -189,6 +189,24 @@ class CloudConflict(CloudRejected):
     code = "cloud_conflict"
 
 
+class ObjectMissing(CloudNotFound):
+    """The bucket has no such object, or no such version of it."""
+
+    code = "object_missing"
+
+
+class ObjectLocked(CloudRejected):
+    """The object may not be deleted or changed before its lock has run out."""
+
+    code = "object_locked"
+
+
+class VaultFull(CloudRejected):
+    """The store has no room left for what was to be put into it."""
+
+    code = "vault_full"
+
+
 class BuildFailed(CloudRejected):
     """The cloud took the call and then put the thing into ERROR."""
 
@@ -219,6 +237,12 @@ def restored(code: str, message: str, cloud_request_id: str | None = None) -> Cl
     error = CloudctlError("{message}", message=message, cloud_request_id=cloud_request_id)
     error.code = code  # type: ignore[misc]  # of this one
     return error
+
+
+class NotProved(CloudctlError):
+    """A copy, point or restore is not what was captured; `faults` names every object and what is wrong."""
+
+    code = "not_proved"
 
 
 # -- the installation ---------------------------------------------------------------------------

@@ -1,6 +1,16 @@
 """Every table, one module per area; rows have columns and constraints and no behaviour."""
 
 from cloudctl.models.audit import AuditEvent, AuditHead
+from cloudctl.models.backup import (
+    BackupPolicy,
+    PointCopy,
+    PointProof,
+    PointVolume,
+    PolicyMember,
+    RecoveryPoint,
+    Restore,
+    Vault,
+)
 from cloudctl.models.migration import (
     Document,
     Exemption,
@@ -42,6 +52,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "AuditHead",
+    "BackupPolicy",
     "CatalogueItem",
     "Department",
     "Division",
@@ -53,11 +64,17 @@ __all__ = [
     "InformationSystem",
     "Notice",
     "Operation",
+    "PointCopy",
+    "PointProof",
+    "PointVolume",
+    "PolicyMember",
     "Project",
     "QuotaRow",
     "RateFigure",
     "RateSnapshot",
+    "RecoveryPoint",
     "Resource",
+    "Restore",
     "RoleGrant",
     "Row",
     "RunningSpan",
@@ -75,6 +92,7 @@ __all__ = [
     "TopologyVersion",
     "User",
     "UtcDateTime",
+    "Vault",
     "Wave",
     "WaveSystem",
 ]

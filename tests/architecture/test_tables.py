@@ -6,12 +6,27 @@ import pytest
 
 from cloudctl import errors
 from cloudctl.actors import RIGHTS, Role
-from cloudctl.lifecycle import OPERATION, REQUEST, OperationState, RequestState, Transition, move
+from cloudctl.lifecycle import (
+    OPERATION,
+    POINT,
+    REQUEST,
+    OperationState,
+    PointState,
+    RequestState,
+    Transition,
+    move,
+)
 
-FIRST = {RequestState.AWAITING_APPROVAL, RequestState.BUILDING, OperationState.QUEUED}
+FIRST = {
+    RequestState.AWAITING_APPROVAL,
+    RequestState.BUILDING,
+    OperationState.QUEUED,
+    PointState.PLANNED,
+}
 TABLES: list[tuple[tuple[Transition[StrEnum], ...], type[StrEnum]]] = [
     (REQUEST, RequestState),  # type: ignore[list-item]
     (OPERATION, OperationState),  # type: ignore[list-item]
+    (POINT, PointState),  # type: ignore[list-item]
 ]
 
 

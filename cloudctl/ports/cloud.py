@@ -1,4 +1,4 @@
-"""What the outside must be able to do, as protocols; each has one contract suite for every implementation.
+"""One site's OpenStack, as what cloudctl needs of it; one contract suite for every implementation.
 
 All calls of `Cloud` may raise CloudUnavailable (try again), CloudRejected and its kin (do not), each with
 OpenStack's request id. Creating is never idempotent here: look first, by name and tag, then create.
