@@ -55,6 +55,7 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.register_import
 	@$(BIN)/python -m bench.register_scale
+	@$(BIN)/python -m bench.points
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

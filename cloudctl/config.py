@@ -28,11 +28,14 @@ class Settings:
     listen_port: int = 8080
     public_url: str = ""  # how people reach the portal, for links
     clouds_yaml: str = ""  # empty: CLOUDCTL_HOME/clouds.yaml, then OpenStack's usual places
+    stores_yaml: str = ""  # empty: CLOUDCTL_HOME/stores.yaml
     lease_s: int = 30
     operation_deadline_s: int = 1800
     request_expires_s: int = 30 * 86400
     look_every_s: int = 900  # how often the running servers of a site are listed
     poll_s: float = 1.0  # how often a site is asked about things being made
+    guest_patience_s: float = 300.0  # how long a build waits for SSH of a new server
+    guest_play_s: float = 900.0  # one playbook at the servers of a request
     cloud_timeout_s: float = 20.0  # one call to a cloud; shorter than the lease
     worker_threads: int = 8
     web_threads: int = 8
@@ -62,6 +65,10 @@ class Settings:
     def clouds_file(self) -> Path | None:
         path = Path(self.clouds_yaml) if self.clouds_yaml else self.home / "clouds.yaml"
         return path if path.exists() else None
+
+    @property
+    def stores_file(self) -> Path:
+        return Path(self.stores_yaml) if self.stores_yaml else self.home / "stores.yaml"
 
 
 def home_directory(environ: Mapping[str, str] = os.environ) -> Path:

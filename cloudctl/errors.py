@@ -213,6 +213,12 @@ class BuildFailed(CloudRejected):
     code = "build_failed"
 
 
+class GuestNotReady(CloudUnavailable):
+    """A server runs and cannot be reached inside, or a play failed there, where the site demands it."""
+
+    code = "guest_not_ready"
+
+
 class TimedOut(CloudctlError):
     """The deadline passed before the work was done."""
 
@@ -243,6 +249,12 @@ class NotProved(CloudctlError):
     """A copy, point or restore is not what was captured; `faults` names every object and what is wrong."""
 
     code = "not_proved"
+
+
+class SealBroken(NotProved):
+    """Something sealed does not open: the key is another, or the bytes are not those that were sealed."""
+
+    code = "seal_broken"
 
 
 # -- the installation ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -40,6 +40,7 @@ class Run:
     is_resumed: bool  # somebody held it before: what was begun may be there already
     lease_s: int
     lease_until: datetime
+    stopping: threading.Event = field(default_factory=threading.Event)  # set when the worker is to let go
 
     @contextmanager
     def write(self) -> Iterator[tuple[UnitOfWork, Operation]]:
@@ -203,7 +204,7 @@ class Engine:
                 row.state = move(OPERATION, OperationState.QUEUED, "claim")
             return Run(
                 self._store, self._clock, row.id, row.kind, row.subject_id, row.site_id,
-                owner, found[0], found[0] > 1, self._lease_s, until,
+                owner, found[0], found[0] > 1, self._lease_s, until, self._stopping,
             )  # fmt: skip
 
     def _advance(self, run: Run) -> Outcome | None:

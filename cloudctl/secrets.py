@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidSignature
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cloudctl.errors import Fault, Misconfigured
@@ -69,7 +70,8 @@ def write_private(path: Path, content: bytes) -> None:
     new.replace(path)
 
 
-def _read_key(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """What `write_private` wrote. Misconfigured when it is missing or others may read it."""
     try:
         key = path.read_bytes()
         mode = path.stat().st_mode & 0o777
@@ -89,7 +91,7 @@ class Box:
     """Seals short secrets for the database with the installation's own key."""
 
     def __init__(self, key_file: Path) -> None:
-        self._fernet = Fernet(_read_key(key_file))
+        self._fernet = Fernet(read_private(key_file))
 
     @staticmethod
     def make_key(key_file: Path) -> None:
@@ -110,12 +112,31 @@ class Signer:
     """Signs the heads of the audit chain (Ed25519); anyone with the public key can check."""
 
     def __init__(self, key_file: Path) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(_read_key(key_file))
+        self._key = Ed25519PrivateKey.from_private_bytes(read_private(key_file))
         self._public: Ed25519PublicKey = self._key.public_key()
+
+    @classmethod
+    def of(cls, key_file: Path) -> "Signer":
+        """The key of the file; made when there is none. Of several who make it at once, one wins."""
+        if not key_file.exists():
+            own = key_file.with_name(f"{key_file.name}.{_random.token_hex(4)}")
+            cls.make_key(own)
+            try:
+                key_file.hardlink_to(own)
+            except FileExistsError:
+                pass
+            finally:
+                own.unlink()
+        return cls(key_file)
 
     @staticmethod
     def make_key(key_file: Path) -> None:
         write_private(key_file, Ed25519PrivateKey.generate().private_bytes_raw())
+
+    @property
+    def public(self) -> str:
+        """The public half, in hex, with which `escrow.is_signed` checks."""
+        return self._public.public_bytes_raw().hex()
 
     def sign(self, message: bytes) -> str:
         return self._key.sign(message).hex()
@@ -126,3 +147,32 @@ class Signer:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+class SshKey:
+    """The key pair with which cloudctl logs in to servers; the private half is in OpenSSH's own format."""
+
+    def __init__(self, key_file: Path) -> None:
+        key = serialization.load_ssh_private_key(read_private(key_file), password=None)
+        encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        self.public = key.public_key().public_bytes(encoding, form).decode() + " cloudctl"
+
+    @classmethod
+    def of(cls, key_file: Path) -> "SshKey":
+        """The key of the file; made when there is none. Of several who make it at once, one wins."""
+        if not key_file.exists():
+            own = key_file.with_name(f"{key_file.name}.{_random.token_hex(4)}")
+            cls.make_key(own)
+            try:
+                key_file.hardlink_to(own)
+            except FileExistsError:
+                pass
+            finally:
+                own.unlink()
+        return cls(key_file)
+
+    @staticmethod
+    def make_key(key_file: Path) -> None:
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH
+        key = Ed25519PrivateKey.generate()
+        write_private(key_file, key.private_bytes(encoding, form, serialization.NoEncryption()))

@@ -200,12 +200,14 @@ class Worker:
         housekeeping: Callable[[Core], None] = keep_house,
         poll_s: float = POLL_S,
         look: Callable[[], None] = lambda: None,
+        begin_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._queue = queue
         self._housekeeping = housekeeping
         self._poll_s = poll_s
         self._look = look
+        self._begin_due = begin_due
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
@@ -276,6 +278,10 @@ class Worker:
                 self._housekeeping(self._app.core)
             except Exception:
                 log.exception("housekeeping failed")
+            try:
+                self._begin_due()
+            except Exception:
+                log.exception("beginning what is due failed")
 
     def _watch(self) -> None:
         """Apart from the rest: a site that does not answer keeps nobody else waiting."""
@@ -292,7 +298,7 @@ def run(home: Path) -> None:
 
     queue = open_queue(load(home))
     app = open_app(home, QueueBell(queue))
-    worker = Worker(app, queue, look=app.look_at_sites)
+    worker = Worker(app, queue, look=app.look_at_sites, begin_due=app.begin_due_points)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

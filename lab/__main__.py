@@ -24,7 +24,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, required=True, help="directory of the lab")
     parser.add_argument("--cities", type=int, choices=(1, 2), default=1, help="how many city clouds")
     actions = parser.add_subparsers(dest="action", required=True)
-    for name in ("up", "down", "destroy", "status"):
+    up = actions.add_parser("up")
+    up.add_argument(
+        "--guests", action=argparse.BooleanOptionalAction, help="real machines (default: as it is)"
+    )
+    for name in ("down", "destroy", "status"):
         actions.add_parser(name)
     site = actions.add_parser("site")
     site.add_argument("verb", choices=("stop", "start", "cut", "join", "destroy"))
@@ -33,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(lab: Lab, arguments: argparse.Namespace) -> None:
-    lab.up(_say)
+    lab.up(_say, arguments.guests)
     _say(
         f"The lab is up. Try: OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} OS_CLOUD=province openstack server list"
     )

@@ -8,13 +8,16 @@ from lab import (
     ceph,
     databases,
     environment,
+    guest_image,
     keystone,
+    machines,
     namespaces,
     ovn,
     packages,
     readiness,
     rendering,
     resources,
+    vaults,
 )
 from lab.compute import Compute
 from lab.credentials import Credentials, write_private
@@ -38,19 +41,20 @@ class Blueprint:
 
 
 def render(blueprint: Blueprint) -> None:
-    """Writes every configuration file and the clouds.yaml."""
+    """Writes every configuration file, clouds.yaml and stores.yaml."""
     values = [blueprint.values(plan) for plan in blueprint.sites]
     for plan, site_values in zip(blueprint.sites, values, strict=True):
         rendering.render_site(blueprint.layout, plan, site_values)
     rendering.render_sudo(blueprint.layout)
     write_private(blueprint.layout.clouds_yaml, rendering.render_clouds(values))
+    write_private(blueprint.layout.stores_yaml, rendering.render_stores(values))
 
 
 def machine_steps(blueprint: Blueprint) -> list[Step]:
     """What the machine must have; on a machine that has it these cost nothing."""
     layout = blueprint.layout
     log = layout.log / "setup.log"
-    wanted = packages.missing()
+    wanted = packages.missing((*packages.PACKAGES, *blueprint.compute.packages))
     current = environment.is_current(layout)
 
     def finish_environment() -> None:
@@ -58,18 +62,23 @@ def machine_steps(blueprint: Blueprint) -> list[Step]:
             environment.finish(layout)
         blueprint.compute.install(layout)
 
-    return [
+    steps = [
         Step("packages", partial(packages.install, wanted, log) if wanted else _nothing),
         Step("download", _nothing if current else partial(environment.create, layout, log)),
         Step("environment", finish_environment, ("packages", "download")),
     ]
+    if blueprint.compute.is_real:
+        steps.append(Step(machines.IMAGE, partial(guest_image.build, layout, log), ("packages",)))
+    return steps
 
 
 def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
     """The steps of one site; names carry the site's."""
     layout, secret = blueprint.layout, blueprint.credentials.of(plan)
     site, daemons = layout.site(plan), Daemons(blueprint.layout, plan)
-    steps: list[Step] = []
+    is_real = blueprint.compute.is_real
+    before_guests, before_ready = (machines.BEFORE_GUESTS, machines.BEFORE_READY) if is_real else ((), ())
+    steps = machines.site_steps(layout, plan, secret) if is_real else []
 
     def add(name: str, run: Callable[[], object], *needs: str) -> None:
         named = tuple(need if need in _SHARED or "/" in need else f"{plan.name}/{need}" for need in needs)
@@ -118,14 +127,18 @@ def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
         )
     add("identity", identity, "environment", "tables-keystone", "cache")
     add("objects", partial(daemons.start, "radosgw"), "storage")
+    add("vault", partial(vaults.create, layout, plan, secret), "objects", "identity")
     add(
         "control", partial(daemons.start_layer, "control"),
         "identity", "messages", "network", "storage", *(f"tables-{group.name}" for group in databases.GROUPS),
     )  # fmt: skip
     # Started beside the conductor, nova-compute calls it too early, and then waits 10 s for the lost answer.
-    add("guests", partial(daemons.start_layer, "guests"), "control")
+    add("guests", partial(daemons.start_layer, "guests"), "control", *before_guests)
     add("resources", partial(resources.create, layout, plan, secret), "control")
-    add("ready", partial(readiness.wait_until_ready, layout, plan, secret), "resources", "guests", "objects")
+    add(
+        "ready", partial(readiness.wait_until_ready, layout, plan, secret),
+        "resources", "guests", "vault", *before_ready,
+    )  # fmt: skip
     return steps
 
 

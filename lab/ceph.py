@@ -45,7 +45,7 @@ def create_monitor(layout: Layout, plan: Site) -> None:
         run(["ceph-authtool", str(first), "--import-keyring", str(keyring)], log=log)
     for keyring in data.glob("*.keyring"):
         keyring.chmod(0o600)
-    fsid = _setting(site, "fsid")
+    fsid = cluster_id(site)
     addresses = f"[v2:{plan.address}:3300,v1:{plan.address}:6789]"
     monmap = data / "monmap"
     run(
@@ -115,6 +115,11 @@ def publish_keyring(plan: Site, site: SiteLayout) -> None:
 def keyring_link(plan: Site) -> Path:
     """The only path outside the lab's directory that a site needs."""
     return _ETC_CEPH / f"{plan.name}.client.cinder.keyring"
+
+
+def cluster_id(site: SiteLayout) -> str:
+    """The fsid of the site's cluster; its configuration is rendered."""
+    return _setting(site, "fsid")
 
 
 def _ceph(plan: Site, site: SiteLayout, *argv: str) -> None:

@@ -10,7 +10,12 @@ from lab.sites import Site
 
 #: Accounts of a site's Keystone; `backup` owns the bucket of the volume backups.
 SERVICE_USERS = ("nova", "glance", "placement", "neutron", "cinder", "rgw", "backup")
-_SITE_SECRETS = ("admin", "database", "rabbit", "cookie", "backup-access", "backup-secret", *SERVICE_USERS)
+#: Accounts of a site's vault, each with an S3 key of its own.
+VAULT_ACCOUNTS = ("owner", "write", "read", "expire")
+_SITE_SECRETS = (
+    "admin", "database", "rabbit", "cookie", "backup-access", "backup-secret", *SERVICE_USERS,
+    *(f"vault-{account}-{part}" for account in VAULT_ACCOUNTS for part in ("access", "secret")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class SiteCredentials:
     @property
     def backup_secret(self) -> str:
         return self.passwords["backup-secret"]
+
+    def vault_key(self, account: str) -> tuple[str, str]:
+        """The S3 key of an account of the vault."""
+        return self.passwords[f"vault-{account}-access"], self.passwords[f"vault-{account}-secret"]
 
 
 class Credentials:

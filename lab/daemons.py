@@ -1,8 +1,9 @@
 """Brings the daemons of a site up and down by layer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from lab import namespaces, probes, processes
+from lab import hypervisor, namespaces, probes, processes
 from lab.errors import LabError
 from lab.layout import Layout
 from lab.services import Service, services
@@ -42,10 +43,28 @@ class Daemons:
         self.start(*(service.name for service in self.all if service.layer == layer))
 
     def stop(self) -> None:
-        """Stops all daemons: first those that use the others, then the rest, each time all at once."""
-        users = [service for service in self.all if service.layer in _USERS]
-        for batch in (users, [service for service in self.all if service not in users]):
-            processes.stop_together([(self._site.record(s.name), s.stop_s) for s in batch])
+        """Stops all daemons: first those that use the others, then the rest, each time all at once.
+
+        The power of real guests goes between the two: Nova must not see it, or it would leave them off.
+        """
+        self._stop([service for service in self.all if service.layer in _USERS])
+        if self._has_machines:
+            hypervisor.power_off(self._plan)
+        self._stop([service for service in self.all if service.layer not in _USERS])
+
+    def stop_guests(self) -> None:
+        """Stops what runs guests, and the guests."""
+        self._stop([service for service in self.all if service.layer == "guests"])
+        if self._has_machines:
+            hypervisor.power_off(self._plan)
+        self._stop([service for service in self.all if service.layer == "machines"])
+
+    @property
+    def _has_machines(self) -> bool:
+        return any(service.layer == "machines" for service in self.all)
+
+    def _stop(self, chosen: Sequence[Service]) -> None:
+        processes.stop_together([(self._site.record(service.name), service.stop_s) for service in chosen])
 
     def kill_strays(self) -> None:
         """Kills whatever still runs inside the site's network, started by us or not."""

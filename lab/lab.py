@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import bringup, ceph, namespaces, status
-from lab.compute import REMEMBERED
+from lab import bringup, ceph, namespaces, reach, status
+from lab.compute import LIBVIRT, REMEMBERED, Compute, choose, chosen
 from lab.credentials import Credentials
 from lab.daemons import Daemons
 from lab.errors import LabError
@@ -30,11 +30,18 @@ class Lab:
     def clouds_yaml(self) -> Path:
         return self._layout.clouds_yaml
 
-    def up(self, report: Callable[[str], None]) -> None:
+    @property
+    def stores_yaml(self) -> Path:
+        return self._layout.stores_yaml
+
+    def up(self, report: Callable[[str], None], guests: bool | None = None) -> None:
         """Brings every site to work: installs, makes, starts, repairs, joins what is not so, and waits.
 
-        May be called at any time, also after it was killed; on a lab that works it changes nothing.
+        May be called at any time, also after it was killed; on a lab that works it changes nothing. `guests`
+        says whether guests are real machines from now on; None leaves it as it is.
         """
+        if guests is not None:
+            self._choose(LIBVIRT if guests else REMEMBERED)
         self._bring_up(self._sites, report)
 
     def down(self) -> None:
@@ -47,7 +54,9 @@ class Lab:
         with self._locked():
             self._side_by_side(self._wipe)
             self._layout.credentials.unlink(missing_ok=True)
+            self._layout.guests_mark.unlink(missing_ok=True)
             self._layout.clouds_yaml.unlink(missing_ok=True)
+            self._layout.stores_yaml.unlink(missing_ok=True)
 
     def status(self) -> list[ServiceStatus]:
         return [row for site in self._sites for row in status.of_site(self._layout, site)]
@@ -67,12 +76,23 @@ class Lab:
 
     def site_join(self, name: str) -> None:
         """Ends a cut."""
-        namespaces.join(self._site(name), self._layout.log / "setup.log")
+        site = self._site(name)
+        namespaces.join(site, self._layout.log / "setup.log")
+        if chosen(self._layout).is_real:
+            reach.add_routes(self._layout, site)
 
     def site_destroy(self, name: str) -> None:
         """Loses a site for good: daemons, network and data. The next `up` makes it anew and empty."""
         with self._locked():
             self._wipe(self._site(name))
+
+    def _choose(self, compute: Compute) -> None:
+        """Changes what runs the guests; what ran them until now is stopped."""
+        with self._locked():
+            self._layout.home.mkdir(parents=True, exist_ok=True)
+            if chosen(self._layout) != compute:
+                self._side_by_side(lambda site: Daemons(self._layout, site).stop_guests())
+                choose(self._layout, compute)
 
     def _bring_up(self, sites: Sequence[Site], report: Callable[[str], None]) -> None:
         with self._locked():
@@ -88,7 +108,7 @@ class Lab:
     def _blueprint(self) -> bringup.Blueprint:
         self._layout.home.mkdir(parents=True, exist_ok=True)
         credentials = Credentials(self._layout.credentials, self._sites)
-        return bringup.Blueprint(self._layout, self._sites, credentials, REMEMBERED)
+        return bringup.Blueprint(self._layout, self._sites, credentials, chosen(self._layout))
 
     def _site(self, name: str) -> Site:
         for site in self._sites:

@@ -42,8 +42,17 @@ class Layout:
         return self.home / "lock"
 
     @property
+    def guests_mark(self) -> Path:
+        """Exists while the lab's guests are real machines."""
+        return self.home / "guests"
+
+    @property
     def clouds_yaml(self) -> Path:
         return self.home / "clouds.yaml"
+
+    @property
+    def stores_yaml(self) -> Path:
+        return self.home / "stores.yaml"
 
     @property
     def credentials(self) -> Path:
@@ -103,6 +112,6 @@ class SiteLayout:
         """Creates the directories, closed to others since keys lie among them; may be called again."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        states = (self.data / name for name in ("nova", "neutron", "cinder", "glance"))
+        states = (self.data / name for name in ("nova/instances", "neutron", "cinder", "glance"))
         for directory in (self.etc, self.log, self.run, self.tmp, self.root / "done", *states):
             directory.mkdir(parents=True, exist_ok=True)

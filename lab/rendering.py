@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 
 from lab.compute import Compute
-from lab.credentials import SERVICE_USERS, SiteCredentials, write_private
+from lab.credentials import SERVICE_USERS, VAULT_ACCOUNTS, SiteCredentials, write_private
 from lab.layout import Layout
 from lab.services import wsgi_applications
 from lab.sites import PORTS, Site
@@ -23,6 +23,7 @@ _MGR_DISABLED = (
     "mirroring nfs osd_perf_query osd_support prometheus restful rook selftest snap_schedule stats telegraf "
     "test_orchestrator zabbix"
 )
+_LIBVIRT_CONFIGURATIONS = ("libvirtd.conf", "qemu.conf")
 _OSD_BYTES = 16 << 30
 _MIDDLEWARE = """memcached_servers = 127.0.0.1:11211
 www_authenticate_uri = {auth_url}
@@ -56,7 +57,7 @@ def site_values(layout: Layout, plan: Site, secret: SiteCredentials,
     passwords = secret.passwords
     databases = {f"db_{name}": database_url(name, passwords["database"]) for name in DATABASES}
     logins = {f"as_{user}": _login(plan, user, passwords[user]) for user in SERVICE_USERS}
-    return {
+    values = {
         **{name: str(getattr(site, name)) for name in ("etc", "log", "run", "tmp", "data")},
         **databases,
         **logins,
@@ -72,6 +73,11 @@ def site_values(layout: Layout, plan: Site, secret: SiteCredentials,
         "backup_url": plan.url("radosgw"),
         "backup_access": secret.backup_access,
         "backup_secret": secret.backup_secret,
+        **{
+            f"vault_{account}_{part}": value
+            for account in VAULT_ACCOUNTS
+            for part, value in zip(("access", "secret"), secret.vault_key(account), strict=True)
+        },
         "db_pool": _DB_POOL,
         "token_cache": _MIDDLEWARE.format(auth_url=plan.auth_url),
         "messaging": f"transport_url = rabbit://openstack:{passwords['rabbit']}@127.0.0.1:{PORTS['rabbitmq']}/",
@@ -79,11 +85,14 @@ def site_values(layout: Layout, plan: Site, secret: SiteCredentials,
         "oslo_messaging": _OSLO_MESSAGING,
         "nova_databases": f"[api_database]\nconnection = {databases['db_nova_api']}\n{_DB_POOL}\n\n"
         f"[database]\nconnection = {databases['db_nova']}\n{_DB_POOL}",
-        "compute_driver": compute.config(),
+        "host_uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{plan.auth_url}#host")),
         # The name of a cluster must stay the same, and everything else about it follows from the site.
         "ceph_fsid": str(uuid.uuid5(uuid.NAMESPACE_URL, plan.auth_url + passwords["admin"])),
         "ceph_mgr_disabled": _MGR_DISABLED,
         "ceph_osd_bytes": str(_OSD_BYTES),
+    }
+    return values | {
+        f"compute_{part}": fill(compute.template(part), values).rstrip() for part in ("defaults", "sections")
     }
 
 
@@ -91,8 +100,12 @@ def render_site(layout: Layout, plan: Site, values: dict[str, str]) -> None:
     """Writes every configuration file of the site; a file that says so already keeps its time."""
     site = layout.site(plan)
     site.make()
+    # What runs the guests is the business of nova-compute only: a change of it restarts nothing else.
+    others = values | {"compute_defaults": "", "compute_sections": ""}
     for name in _CONFIGURATIONS:
-        write_private(site.etc / name, fill(name, values))
+        write_private(site.etc / name, fill(name, others))
+    for name in _LIBVIRT_CONFIGURATIONS:
+        write_private(site.etc / "libvirt" / name, fill(name, values))
     write_private(site.etc / "rabbitmq-plugins", "[].\n")
     # Given before the first start, so that a start that failed half way does not make the next one refuse.
     write_private(site.data / "nova" / "compute_id", str(uuid.uuid5(uuid.NAMESPACE_URL, values["auth_url"])))
@@ -114,6 +127,11 @@ def render_site(layout: Layout, plan: Site, values: dict[str, str]) -> None:
 def render_clouds(values: list[dict[str, str]]) -> str:
     """The clouds.yaml with an entry for each site."""
     return "clouds:\n" + "".join(fill("clouds.yaml", site) for site in values)
+
+
+def render_stores(values: list[dict[str, str]]) -> str:
+    """The stores.yaml with the object store of each site and the keys for it."""
+    return "stores:\n" + "".join(fill("stores.yaml", site) for site in values)
 
 
 def render_sudo(layout: Layout) -> None:

@@ -7,11 +7,16 @@ from lab.keystone import connection
 from lab.layout import Layout
 from lab.sites import Site, zone_networks
 
-_FLAVORS = {"gov.small": (1, 1024, 10), "gov.medium": (2, 4096, 20), "gov.large": (4, 8192, 40)}
+_FLAVORS = {
+    "gov.micro": (1, 256, 2),
+    "gov.small": (1, 1024, 10),
+    "gov.medium": (2, 4096, 20),
+    "gov.large": (4, 8192, 40),
+}
 _VOLUME_TYPES = ("standard", "ssd")
-_IMAGE = "debian-12"
+IMAGE = "debian-12"
 _IMAGE_BYTES = 4 << 20
-_EXTERNAL = "external"
+EXTERNAL = "external"
 
 
 def create(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
@@ -20,7 +25,7 @@ def create(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
     if stamp.exists():
         return
     with connection(plan, secret) as cloud:
-        _flavors(cloud.compute)
+        make_flavors(cloud.compute)
         _volume_types(cloud.block_storage)
         _image(cloud.image)
         _networks(cloud.network, plan)
@@ -28,7 +33,8 @@ def create(layout: Layout, plan: Site, secret: SiteCredentials) -> None:
     stamp.touch()
 
 
-def _flavors(compute: Any) -> None:
+def make_flavors(compute: Any) -> None:
+    """Makes the flavors that are not there yet: vCPUs, MiB, GiB."""
     known = {flavor.name for flavor in compute.flavors()}
     for name, (vcpus, ram_mib, disk_gib) in _FLAVORS.items():
         if name not in known:
@@ -44,14 +50,14 @@ def _volume_types(block_storage: Any) -> None:
 
 
 def _image(image: Any) -> None:
-    """An image that boots nothing, for guests that are rows; a later guest driver brings a real one."""
-    found = image.find_image(_IMAGE)
+    """An image that boots nothing, for guests that are rows; lab.guest_resources brings a real one."""
+    found = image.find_image(IMAGE)
     if found is not None and found.status == "active":
         return
     if found is not None:
         image.delete_image(found)
     image.create_image(
-        _IMAGE, data=b"lab".ljust(_IMAGE_BYTES, b"\0"), disk_format="raw", container_format="bare",
+        IMAGE, data=b"lab".ljust(_IMAGE_BYTES, b"\0"), disk_format="raw", container_format="bare",
         visibility="public", os_distro="debian", os_version="12", os_admin_user="debian",
         validate_checksum=False,
     )  # fmt: skip
@@ -73,16 +79,16 @@ def _networks(network: Any, plan: Site) -> None:
                     cidr=cidr,
                     **(modes if version == 6 else {}),
                 )
-    external = known.get(_EXTERNAL) or network.create_network(
-        name=_EXTERNAL,
+    external = known.get(EXTERNAL) or network.create_network(
+        name=EXTERNAL,
         is_router_external=True,
         provider_network_type="flat",
         provider_physical_network="external",
     )
-    if f"{_EXTERNAL}-v4" not in subnets:
+    if f"{EXTERNAL}-v4" not in subnets:
         cidr = f"172.24.{plan.number}.0/24"
         network.create_subnet(
-            network_id=external.id, name=f"{_EXTERNAL}-v4", ip_version=4, cidr=cidr, is_dhcp_enabled=False
+            network_id=external.id, name=f"{EXTERNAL}-v4", ip_version=4, cidr=cidr, is_dhcp_enabled=False
         )
 
 

@@ -1,13 +1,16 @@
 """Every daemon of a site as data: what to run, with which environment, where it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.commands import SYSTEM_PATH
+from lab.compute import chosen
 from lab.environment import lock_digest
 from lab.layout import Layout, SiteLayout
 from lab.sites import PORTS, Site
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,12 @@ def services(layout: Layout, plan: Site) -> tuple[Service, ...]:
     """All daemons of a site in the order in which they start."""
     site = layout.site(plan)
     env = environment(layout, site)
-    return (*_base(site, env), *_network(site, env), *_storage(site, env), *_openstack(layout, site, env))
+    openstack = _openstack(layout, site, env)
+    machines: tuple[Service, ...] = ()
+    if chosen(layout).is_real:
+        machines = (_libvirtd(plan, site, env),)
+        openstack = tuple(_inside(plan, one) if one.layer == "guests" else one for one in openstack)
+    return (*_base(site, env), *_network(site, env), *_storage(site, env), *machines, *openstack)
 
 
 def rabbit_environment(site: SiteLayout) -> dict[str, str]:
@@ -159,6 +167,20 @@ def _storage(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
         ceph("ceph-osd", "ceph-osd", "-i", "0", socket="osd.0"),
         ceph("radosgw", "radosgw", "-n", "client.rgw.x"),
     )
+
+
+def _libvirtd(plan: Site, site: SiteLayout, env: Mapping[str, str]) -> Service:
+    """Its directories are compiled into it, so it gets a view of its own of the file system."""
+    etc, run = site.etc / "libvirt", site.run / "libvirt"
+    argv = ("unshare", "--mount", "--uts", "sh", str(_TEMPLATES / "libvirtd.sh"),
+            plan.name, str(etc), str(run), str(site.data / "libvirt"))  # fmt: skip
+    files = (etc / "libvirtd.conf", etc / "qemu.conf")
+    return Service("libvirtd", "machines", argv, env, files, socket=run / "libvirt-sock")
+
+
+def _inside(plan: Site, service: Service) -> Service:
+    """The service with a /sys of its site: it looks there for the network devices of guests."""
+    return replace(service, argv=("ip", "netns", "exec", plan.namespace, *service.argv))
 
 
 def _openstack(layout: Layout, site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:

@@ -64,12 +64,27 @@ class ZoneNetwork:
     cidr_v6: str
 
 
+@dataclass(frozen=True)
+class ExternalNetwork:
+    """A site's way out: `gateway` is the site's own end of it, `router` the one before the zone networks."""
+
+    cidr: str
+    gateway: str
+    router: str
+
+
 def plan(cities: int) -> tuple[Site, ...]:
     """The province and its cities, in the order in which they are numbered."""
     if cities not in (1, 2):
         raise ValueError("a lab has one or two cities")
     names = ["province", *(f"city-{number}" for number in range(1, cities + 1))]
     return tuple(Site(name, number) for number, name in enumerate(names, start=1))
+
+
+def external_network(site: Site) -> ExternalNetwork:
+    """The network of the site's floating addresses."""
+    prefix = f"172.24.{site.number}"
+    return ExternalNetwork(f"{prefix}.0/24", f"{prefix}.1", f"{prefix}.254")
 
 
 def zone_networks(site: Site) -> tuple[ZoneNetwork, ...]:

@@ -16,12 +16,13 @@ from cloudctl.errors import Cancelled, CloudBusy, CloudConflict, CloudctlError, 
 from cloudctl.lifecycle import Done, Later, Outcome, ResourceState
 from cloudctl.models import Operation, Resource
 from cloudctl.operations import Run
-from cloudctl.ports import CloudInProject, Clouds, Port
+from cloudctl.ports import CloudInProject, Clouds, Plays, Port
 from cloudctl.store import UnitOfWork
 from provisioning import delivery, desired, project_setup
 from provisioning.desired import PORT, SERVER, Asked
 from provisioning.dropping import dropper
 from provisioning.groundwork import Ground, Groundwork, rest
+from provisioning.guests import Guests
 from provisioning.job import Job, flavor_amounts, load, write_rows
 from provisioning.lanes import Lanes, Result, worst
 from provisioning.look import addresses, look
@@ -31,18 +32,22 @@ from provisioning.teardown import Drop
 from provisioning.turning_back import turn_back
 from provisioning.undo import Undo
 
-PLAN, GROUND, CREATE, DELIVERED = "", "ground", "create", "delivered"
+PLAN, GROUND, CREATE, GUESTS, DELIVERED = "", "ground", "create", "guests", "delivered"
 BATCHES = 2  # things started in one pass, by slot of the site; then it looks whether servers can start
+BESIDE_SERVERS = 3  # times as many while servers are started: a pass waits for all, and Nova is slow
 
 
 class Build:
     """Flow of the operations that build: new projects, VMs, volumes. Undoes all of it when it cannot."""
 
-    def __init__(self, clouds: Clouds, settings: Settings, lanes: Lanes | None = None) -> None:
+    def __init__(
+        self, clouds: Clouds, settings: Settings, lanes: Lanes | None = None, plays: Plays | None = None
+    ) -> None:
         self._clouds = clouds
         self._settings = settings
         self._lanes = lanes or Lanes()
         self._ground_flow = Groundwork(self._lanes)
+        self._guests = Guests(plays, settings)
         self._undo = Undo(clouds, settings, self._lanes)
 
     def advance(self, run: Run) -> Outcome:
@@ -52,7 +57,8 @@ class Build:
                 return self._undo.advance(run, job)
             if job.operation.cancel_asked_at is not None:
                 raise Cancelled("the request was cancelled")
-            stage = {PLAN: self._plan, GROUND: self._ground, CREATE: self._create}.get(job.operation.step)
+            stages = {PLAN: self._plan, GROUND: self._ground, CREATE: self._create, GUESTS: self._inside}
+            stage = stages.get(job.operation.step)
             if stage is None:
                 return Done()
             wait = stage(run, job)
@@ -60,6 +66,10 @@ class Build:
                 return wait
 
     def give_up(self, run: Run, error: CloudctlError) -> Outcome:
+        job = load(run, self._settings.installation)
+        is_made = job.operation.step == GUESTS and not job.is_undoing and not isinstance(error, Cancelled)
+        if is_made and self._guests.may_go_without(job):
+            return self._guests.go_without(run, job, error, DELIVERED)
         return turn_back(run, error, ("undo", "started"), "undoing what was made")
 
     # -- plan: the rows of everything that has to exist
@@ -79,6 +89,7 @@ class Build:
 
     def _ground(self, run: Run, job: Job) -> Outcome | None:
         ground = self._ground_flow.prepare(run, job, self._clouds.at(job.site.id))
+        ground |= self._guests.ground(job)
         with run.write() as (uow, operation):
             operation.scratch = {**operation.scratch, "ground": ground}
             operation.progress_done = 1
@@ -97,7 +108,8 @@ class Build:
         step = decide(rows, seen, run.clock.now(), not ground)
         if step.is_complete and not ground:
             return self._verify(run, job, inside, seen, step)
-        batch = BATCHES * job.site.slots
+        has_servers = any(row.kind == SERVER for row in rows if row.id in step.start)
+        batch = BATCHES * job.site.slots * (BESIDE_SERVERS if has_servers else 1)
         is_more, step = len(step.start) > batch, replace(step, start=step.start[:batch])
         self._intend(run, job, step, has_looked=bool(kinds))
         if step.failure is not None:
@@ -219,8 +231,14 @@ class Build:
                 row.addresses = dict(by_id[row.spec["port"]].addresses)
         people = delivery.contact(uow, job.site.id)
         operation.scratch = {**operation.scratch, "delivered": delivery.delivered(job, resources, people)}
-        operation.step, operation.progress_done = DELIVERED, operation.progress_total
+        operation.step = GUESTS if self._guests.is_asked(job) else DELIVERED
+        operation.progress_done = operation.progress_total
         run.journal(uow, "deliver", "done")
+
+    # -- inside the servers, where the site wants it
+
+    def _inside(self, run: Run, job: Job) -> Outcome | None:
+        return self._guests.advance(run, job, DELIVERED)
 
 
 def _asked(uow: UnitOfWork, job: Job) -> Asked:

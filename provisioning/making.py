@@ -111,6 +111,7 @@ def _make_server(job: Job, inside: CloudInProject, row: Resource) -> Made:
         (external[row.spec["port"]],),
         ground["key"],
         job.tags(row.id),
+        user_data=ground.get("user_data"),
     )
     try:
         return {"external_id": inside.create_server(new).id, "state": ResourceState.BUILDING}

@@ -3,6 +3,7 @@
 Nothing is changed on the cloud, ever: what is wrong there is put right by an operation or by people.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,12 @@ from cloudctl.actors import Actor
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import new_id
 from cloudctl.core import Core
-from cloudctl.errors import CloudNotFound
+from cloudctl.errors import CloudctlError, CloudNotFound
 from cloudctl.lifecycle import ResourceState as State
 from cloudctl.models import CatalogueItem, Operation, Project, Resource, ServiceRequest, Site
 from cloudctl.notices import tell
 from cloudctl.operations import OPEN
-from cloudctl.ports import TAG_REQUEST, TAG_RESOURCE, Cloud, Clouds
+from cloudctl.ports import TAG_REQUEST, TAG_RESOURCE, Cloud, Clouds, Room
 from cloudctl.store import UnitOfWork
 from provisioning import administrators, running
 from provisioning.comparison import Comparison, Known, There, compare, things
@@ -24,6 +25,8 @@ from provisioning.counting import Count
 from provisioning.desired import PORT, SERVER, VOLUME
 
 Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 500
 _LISTED = 200  # so many foreign things are named; all are counted
@@ -52,6 +55,7 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
     running.must_see_everything(cloud, site_id)
     servers, volumes, ports = cloud.list_all_servers(), cloud.list_all_volumes(), cloud.list_all_ports()
     drifts, lost = _quota_drifts(core, cloud, site_id)
+    rooms = _capacity(cloud)
     with core.store.write() as uow:
         flavors, types = (catalogue_names(uow, site_id, kind) for kind in ("flavor", "volume_type"))
         there = things(servers, volumes, ports, flavors, types)
@@ -70,11 +74,24 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
         summary = quotas | _summary(found, names, orphans, there)
         if drifts or lost:
             summary["state"] = "differs"
+        if rooms is not None:
+            site = uow.need(Site, site_id)
+            site.capacity = {kind.value: {"total": r.total, "used": r.used} for kind, r in rooms.items()}
+            site.capacity_at = core.clock.now()
         title = _keep(core, uow, actor, site_id, summary)
     return {"id": site_id, "name": title, "at": core.clock.now(), **summary}
 
 
 # -- asking the cloud -------------------------------------------------------------------------------------
+
+
+def _capacity(cloud: Cloud) -> Mapping[Kind, Room] | None:
+    """What the site has room for; None when it does not tell, and what it told before is kept."""
+    try:
+        return cloud.capacity()
+    except CloudctlError as error:
+        log.warning("%s does not tell its capacity: %s", cloud.site, error)
+        return None
 
 
 def _quota_drifts(core: Core, cloud: Cloud, site_id: str) -> tuple[list[QuotaDrift], list[str]]:

@@ -1,12 +1,18 @@
 """How work that cannot be finished turns round: what first went wrong is kept, and ends the undo."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from cloudctl.errors import CloudctlError, restored
 from cloudctl.lifecycle import OPERATION, Failed, Later, OperationState, move
 from cloudctl.operations import BACKOFF_S, Run
-from provisioning.job import Job
+
+
+class Remembers(Protocol):
+    """The rows of an operation; its scratch has what first went wrong."""
+
+    @property
+    def scratch(self) -> Mapping[str, Any]: ...
 
 
 def turn_back(run: Run, error: CloudctlError, step: tuple[str, str], why: str) -> Later:
@@ -21,7 +27,7 @@ def turn_back(run: Run, error: CloudctlError, step: tuple[str, str], why: str) -
     return Later(0, why)
 
 
-def failed(job: Job) -> Failed:
+def failed(job: Remembers) -> Failed:
     """The end of the undo: what had gone wrong, as an error again."""
     failure: Mapping[str, Any] = job.scratch.get("failure") or {}
     message = failure.get("message", "it failed")

@@ -16,6 +16,7 @@ from cloudctl.store import UnitOfWork
 from tenants.stages import Stage
 
 SUBJECT = "service_request"
+_WORK = {"release": "release", "backup": "enrol"}  # kinds of operations; everything else is built
 
 
 def visible(uow: UnitOfWork, actor: Actor, request_id: int) -> ServiceRequest:
@@ -52,7 +53,7 @@ def move_request(
 def begin_work(core: Core, uow: UnitOfWork, request: ServiceRequest) -> int:
     """Write the operation that does what was approved, and ring for it once that is on disk."""
     request_id = request.id
-    kind = "release" if request.kind == "release" else "build"
+    kind = _WORK.get(request.kind, "build")
     deadline_s = core.settings.operation_deadline_s
     subject = (SUBJECT, request_id)
     operation = operations.start(uow, core.clock, kind, subject, request.site_id, deadline_s)

@@ -20,7 +20,7 @@ class Disk:
 class Draft:
     """The technical part of a request; names are those of the catalogue."""
 
-    kind: str  # project, vm, volume, release
+    kind: str  # project, vm, volume, backup, release
     servers: tuple[tuple[Disk, ...], ...] = ()  # the data volumes of each VM
     flavor: str = ""
     image: str = ""
@@ -32,6 +32,7 @@ class Draft:
     attach_to: str | None = None
     resources: tuple[str, ...] = ()
     with_volumes: bool = False
+    tier: str = ""  # of a backup: T1 to T4
 
     @property
     def data_gib(self) -> int:
@@ -55,6 +56,8 @@ class Draft:
             }
         if self.kind == "volume":
             return {"volumes": [disk.as_json() for disk in self.volumes], "attach_to": self.attach_to}
+        if self.kind == "backup":
+            return {"tier": self.tier}
         if self.kind == "release":
             return {"resources": list(self.resources), "with_volumes": self.with_volumes}
         return {}
@@ -75,6 +78,7 @@ class Draft:
             attach_to=stored.get("attach_to"),
             resources=tuple(stored.get("resources", ())),
             with_volumes=bool(stored.get("with_volumes")),
+            tier=stored.get("tier", ""),
         )
 
 

@@ -11,7 +11,8 @@ from tenants import ssh_keys
 from tenants.catalogue import Catalogue
 from tenants.draft import Ask, Disk, Draft
 
-KINDS = ("project", "vm", "volume", "release")
+KINDS = ("project", "vm", "volume", "backup", "release")
+TIERS = ("T1", "T2", "T3", "T4")
 ENVIRONMENTS = ("prod", "test", "dev")
 ZONES = ("public", "dedicated", "internet")
 MOST_SERVERS = 50
@@ -28,6 +29,7 @@ _KEYS = {
     | {"zone", "count", "flavor", "image", "boot_size", "volume_type", "ssh_key"}
     | {"data_volumes", "data_total", "data_volumes_per_vm"},
     "volume": _ALWAYS | {"volumes", "volume_type", "attach_to"},
+    "backup": _ALWAYS | {"tier"},
     "release": _ALWAYS | {"resources", "with_volumes"},
 }
 
@@ -47,7 +49,7 @@ def read(form: Mapping[str, Any], catalogue: Catalogue) -> tuple[Ask, list[Fault
         environment=reader.choice("environment", ENVIRONMENTS, "prod") or "prod",
         site=reader.text("site", 64),
         zone=reader.choice("zone", ZONES) if kind == "vm" else None,
-        approval_number=reader.text("approval_number", 100, is_needed=is_made),
+        approval_number=reader.text("approval_number", 100, is_needed=is_made and kind != "backup"),
         payer=reader.text("payer", 100, is_needed=is_made),
         reason=reader.text("reason", 1000),
     )
@@ -137,6 +139,10 @@ def _volume(reader: "_Reader") -> Draft:
     return Draft("volume", volumes=disks, attach_to=reader.text("attach_to", 64))
 
 
+def _backup(reader: "_Reader") -> Draft:
+    return Draft("backup", tier=reader.choice("tier", TIERS) or "")
+
+
 def _release(reader: "_Reader") -> Draft:
     given = reader.items("resources")
     ids = tuple(dict.fromkeys(str(one).strip() for one in given))
@@ -154,6 +160,7 @@ _DRAFTS: dict[str, Callable[["_Reader"], Draft]] = {
     "project": _project,
     "vm": _vm,
     "volume": _volume,
+    "backup": _backup,
     "release": _release,
 }
 

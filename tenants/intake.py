@@ -22,7 +22,7 @@ from cloudctl.models import (
 from cloudctl.queries import requests as queries
 from cloudctl.queries import scopes
 from cloudctl.store import UnitOfWork
-from tenants import catalogue, forms
+from tenants import backup_request, catalogue, forms
 from tenants.counters import project_chain, read_counters
 from tenants.decision import (
     Decision,
@@ -69,6 +69,8 @@ def look(
     short = room.shortages(needed) if room else ()
     if ask.draft.kind != "release":
         against = [*rules_against(_system_view(uow, system)), *against]
+    if ask.draft.kind == "backup" and site:
+        against += backup_request.against(uow, ask.draft, system, site)
     fitting = None
     if short and room is not None:
         fitting = nearest(ask.draft, lambda draft: not room.shortages(catalogue.needed(draft, flavor)))
@@ -103,6 +105,8 @@ def must_still_be_possible(uow: UnitOfWork, request: ServiceRequest) -> None:
     faults = []
     _, _, against = _site(uow, ask, system, faults)
     reasons = [*rules_against(_system_view(uow, system)), *faults, *against]
+    if request.kind == "backup":
+        reasons += backup_request.against(uow, draft, system, request.site_id)
     if reasons:
         raise Refused("the request is no longer possible", faults=reasons)
     room = room_of(uow, system, project.environment, request.site_id, request.id)

@@ -1,8 +1,8 @@
 """Everything that gates, in order, with the time each part took: `make test` and CI run just this.
 
 Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, Pango, a Chinese font), then: check,
-the tests that need no cloud, the lab, the tests on the lab. A skipped test fails the run. The lab is left as
-it was found.
+the tests that need no cloud, the lab, the tests on the lab, the lab with real guests, the tests on that. A
+skipped test fails the run. The lab is left running or not as it was found, with rows for guests.
 """
 
 import os
@@ -37,9 +37,11 @@ def pytest(*arguments: str) -> list[str]:
 
 PARTS = (
     Part("check", ["make", "-s", "check"]),
-    Part("tests without a cloud", pytest("-n", "2", "-m", "not lab and not soak")),
-    Part("lab up", [str(BIN / "cloudctl"), "lab", "up"]),
+    Part("tests without a cloud", pytest("-n", "2", "-m", "not lab and not guests and not soak")),
+    Part("lab up", [str(BIN / "cloudctl"), "lab", "up", "--no-guests"]),
     Part("tests on the lab", pytest("-m", "lab and not soak")),
+    Part("lab up with guests", [str(BIN / "cloudctl"), "lab", "up", "--guests"]),
+    Part("tests with guests", pytest("-m", "guests and not soak")),
 )
 
 
@@ -76,8 +78,8 @@ def main() -> int:
     times.append(("packages", time.monotonic() - started))
     was_up = lab_is_up()
     passed = all(run(part) for part in PARTS)
-    if not was_up:
-        run(Part("lab down", [str(BIN / "cloudctl"), "lab", "down"]))
+    end = ("up", "--no-guests") if was_up else ("down",)
+    run(Part(f"lab {end[0]}", [str(BIN / "cloudctl"), "lab", *end]))
     for name, seconds in times:
         print(f"{seconds:7.1f} s  {name}")
     print(f"{time.monotonic() - started:7.1f} s  in all: {'passed' if passed else 'FAILED'}")

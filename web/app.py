@@ -1,5 +1,6 @@
 """The web application: pages for people, REST API v1 for programs."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from enum import Enum
 from typing import Any
@@ -10,7 +11,8 @@ from werkzeug.routing import IntegerConverter, Map
 
 from cloudctl import __version__
 from cloudctl.core import Core
-from cloudctl.ports import ConnectableClouds
+from cloudctl.ports import ConnectableClouds, Stores
+from dr.keyring import Keyring
 from web import auth, errors, headers, openapi, template_words
 from web.api import BLUEPRINTS as API
 from web.api.shapes import MOST_NUMBER
@@ -47,7 +49,12 @@ class Application(APIFlask):
     json_provider_class = Json
 
 
-def create_app(core: Core, clouds: ConnectableClouds) -> APIFlask:
+def create_app(
+    core: Core,
+    clouds: ConnectableClouds,
+    stores: Stores | None = None,
+    keyring: Callable[[], Keyring] | None = None,
+) -> APIFlask:
     """The WSGI application of one installation. It decides nothing: every view asks one use case."""
     app = Application(
         "web", title="cloudctl", version=__version__, spec_path="/api/v1/openapi.json",
@@ -63,7 +70,7 @@ def create_app(core: Core, clouds: ConnectableClouds) -> APIFlask:
         VALIDATION_ERROR_STATUS_CODE=422,
     )
     app.url_map.converters["int"] = Number
-    app.extensions[EXTENSION] = Parts(core, clouds)
+    app.extensions[EXTENSION] = Parts(core, clouds, stores, keyring)
     headers.register(app)
     auth.register(app)
     errors.register(app)

@@ -31,6 +31,7 @@ STATUS: Mapping[type[CloudctlError], HTTPStatus] = {
     errors.CloudUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CloudRejected: HTTPStatus.BAD_GATEWAY,
+    errors.NotProved: HTTPStatus.BAD_GATEWAY,
     errors.CloudctlError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 # What Flask itself answers, in our words.

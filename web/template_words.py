@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from cloudctl.actors import Role
 from cloudctl.queries.notices import count_unread
-from web import migration_words, titles, wording
+from web import backup_words, migration_words, titles, wording
 from web.auth import CSRF_FIELD
 from web.visitor import core, language, request_id, translate, visit, words
 
@@ -28,6 +28,7 @@ MENU = (
     ("quota_pages.show", "Quota", ("quota_pages.",), "quota.see"),
     ("migration_pages.show", "Migration rate", ("migration_pages.", "month_pages."), "migration.see"),
     ("target_pages.list_targets", "Targets", _ON_THE_WAY, "migration.see"),
+    ("backup_pages.show", "Backups", ("backup_pages.",), "backup.see"),
     ("bulletin_pages.show", "Bulletins", ("bulletin_pages.",), "migration.see"),
     ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
 )
@@ -57,6 +58,10 @@ DONE: Mapping[str, str] = {
     "wave_cancelled": "The wave is given up.",
     "moved": "The stage of the system was changed.",
     "systems_imported": "The sheet was imported.",
+    "point_begun": "A point is being taken.",
+    "proof_begun": "The point is being proved.",
+    "policy_suspended": "The policy is suspended: no new points until it is resumed.",
+    "policy_resumed": "The policy is in force again.",
 }
 _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "service_request": ("request_page.show", "request_id"),
@@ -79,6 +84,8 @@ def register(app: Flask) -> None:
         request_title=wording.request_title,
         pairs=_pairs,
         flavors=wording.flavors,
+        span=backup_words.span,
+        size=backup_words.size,
     )
     app.jinja_env.globals.update(
         _=_say,
@@ -91,6 +98,8 @@ def register(app: Flask) -> None:
         site_title=titles.site,
         scope_title=titles.scope,
         group_name=migration_words.group_name,
+        tier_name=backup_words.tier_name,
+        level_name=backup_words.level_name,
         catalogue_title=titles.catalogue,
         request_id=request_id,
     )

@@ -8,10 +8,11 @@ from flask import current_app, g, request
 
 from cloudctl.actors import Actor
 from cloudctl.core import Core
-from cloudctl.errors import NotSignedIn, Translate
-from cloudctl.ports import ConnectableClouds
+from cloudctl.errors import Misconfigured, NotSignedIn, Translate
+from cloudctl.ports import ConnectableClouds, Stores
 from cloudctl.store import UnitOfWork
 from cloudctl.texts import LANGUAGES, Words, office_words, translator
+from dr.keyring import Keyring
 from tenants.people import Visit
 
 EXTENSION = "cloudctl"
@@ -27,6 +28,8 @@ class Parts:
 
     core: Core
     clouds: ConnectableClouds
+    stores: Stores | None = None
+    keyring: Callable[[], Keyring] | None = None
 
 
 def parts() -> Parts:
@@ -38,6 +41,22 @@ def parts() -> Parts:
 
 def core() -> Core:
     return parts().core
+
+
+def stores() -> Stores:
+    """The buckets of all sites. Misconfigured where the installation has none."""
+    found = parts().stores
+    if found is None:
+        raise Misconfigured("this installation has no stores.yaml")
+    return found
+
+
+def keyring() -> Keyring:
+    """The keys with which points are signed and opened. Misconfigured where the installation has none."""
+    found = parts().keyring
+    if found is None:
+        raise Misconfigured("this installation has no keys for recovery points")
+    return found()
 
 
 def visit() -> Visit | None:

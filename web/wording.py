@@ -67,6 +67,8 @@ def spoken_title(title: str) -> str:
         return to("{count} virtual machines {flavor}").format(count=found[1], flavor=found[2])
     if found := re.fullmatch(r"release (\d+)", title):
         return to("release of {count} resources").format(count=found[1])
+    if found := re.fullmatch(r"backup (T\d)", title):
+        return to("backup of tier {tier}").format(tier=found[1])
     return to("new project") if title == "project" else title
 
 

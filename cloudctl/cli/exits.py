@@ -21,6 +21,7 @@ BY_CODE = {
     "not_found": NOT_FOUND,
     "cloud_unavailable": UNAVAILABLE,
     "cloud_busy": UNAVAILABLE,
+    "guest_not_ready": UNAVAILABLE,
     "store_unavailable": UNAVAILABLE,
     "server_unavailable": UNAVAILABLE,
     "second_person_needed": SECOND_PERSON,

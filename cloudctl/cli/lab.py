@@ -53,12 +53,21 @@ class LabVerb(Verb):
 class Up(LabVerb):
     """Bring the lab up, or heal it; up already changes nothing."""
 
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        super().options(parser)
+        parser.add_argument(
+            "--guests",
+            action=argparse.BooleanOptionalAction,
+            help="servers are real machines, or rows (default: as the lab is; a new one has rows)",
+        )
+
     def act(self, lab: "Lab", args: Args) -> None:
         began = time.monotonic()
-        lab.up(self.say)
-        home_clouds = home_directory() / "clouds.yaml"
-        if not home_clouds.exists() and not home_clouds.is_symlink():
-            home_clouds.symlink_to(lab.clouds_yaml)
+        lab.up(self.say, args.guests)
+        for made in (lab.clouds_yaml, lab.stores_yaml):
+            own = home_directory() / made.name
+            if not own.exists() and not own.is_symlink():
+                own.symlink_to(made)
         self.say(f"the lab is up after {time.monotonic() - began:.0f} s")
         self.say(f"OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} openstack --os-cloud province server list")
 

@@ -1,4 +1,4 @@
-"""`cloudctl request create vm|volume|project|release`: from options to the form the API takes."""
+"""`cloudctl request create vm|volume|project|backup|release`: from options to the form the API takes."""
 
 import argparse
 import uuid
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloudctl.cli.client import Client, Json
 
 ENVIRONMENTS = ("prod", "test", "dev")
+TIERS = ("T1", "T2", "T3", "T4")
 
 
 def add_waiting(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +157,20 @@ class Project(Submitting):
 
     def form(self, args: Args) -> "Json":
         return {"kind": "project", **place(self.client, args)}
+
+
+class Backup(Submitting):
+    """Ask for a system to be backed up, with all its volumes at a cloud."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        add_place(parser)
+        parser.add_argument(
+            "--tier", choices=TIERS, required=True, help="T2: data offsite, T4: active-active"
+        )
+        super().options(parser)
+
+    def form(self, args: Args) -> "Json":
+        return {"kind": "backup", **place(self.client, args), "tier": args.tier}
 
 
 def public_key(file: str) -> str:

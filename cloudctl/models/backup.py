@@ -61,6 +61,7 @@ class PolicyMember(Row):
     next_at: Mapped[datetime]  # when the next point is due
     missed: Mapped[int] = mapped_column(default=0)  # points that were due and could not begin, since the last
     last_point_id: Mapped[str | None]
+    left_at: Mapped[datetime | None]  # taken out of its policy: no new points; those there are stay
 
 
 class RecoveryPoint(Row):
@@ -126,12 +127,14 @@ class PointCopy(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
     point_id: Mapped[str] = mapped_column(ForeignKey("recovery_point.id"), index=True)
     site_id: Mapped[str]  # of the vault
-    state: Mapped[str] = mapped_column(default="pending")  # pending, copying, sealed, suspect, lost, expired
+    # pending, copying, sealed, suspect, lost, missed (never became complete), expired
+    state: Mapped[str] = mapped_column(default="pending")
     lock_mode: Mapped[str] = mapped_column(default="")
     objects_total: Mapped[int] = mapped_column(default=0)
     objects_done: Mapped[int] = mapped_column(default=0)
     bytes_total: Mapped[int] = mapped_column(_BIG, default=0)
     bytes_done: Mapped[int] = mapped_column(_BIG, default=0)
+    head_key: Mapped[str] = mapped_column(default="")  # where its head is in the vault
     head_sha256: Mapped[str] = mapped_column(default="")
     level: Mapped[str | None]  # L0, L1 of this copy; more is of the point
     checked_at: Mapped[datetime | None]

@@ -17,7 +17,7 @@ class ServiceRequest(Row):
         Index("ix_service_request_state_expires", "state", "expires_at"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # project, vm, volume, release
+    kind: Mapped[str]  # project, vm, volume, backup, release
     state: Mapped[str]
     department_id: Mapped[str] = mapped_column(ForeignKey("department.id"), index=True)
     system_id: Mapped[str] = mapped_column(ForeignKey("information_system.id"), index=True)

@@ -24,9 +24,12 @@ class Site(Row):
     domain_name: Mapped[str | None]  # the domain of `single`
     mode: Mapped[str] = mapped_column(default="managed")  # or: observe
     slots: Mapped[int] = mapped_column(default=8)  # calls to this cloud side by side
+    guests: Mapped[str] = mapped_column(default="none")  # what a build does inside servers: managed, required
     state: Mapped[str] = mapped_column(default="unknown")  # unknown, ok, degraded, unreachable
     checked_at: Mapped[datetime | None]
     check: Mapped[JsonDict] = mapped_column(default=dict)  # what the last `site check` found
+    capacity: Mapped[JsonDict | None]  # kind -> total, used, as the site told it; null: it never has
+    capacity_at: Mapped[datetime | None]
     next_look_at: Mapped[datetime | None]  # when its running servers are looked at again
     retired_at: Mapped[datetime | None]
 

@@ -28,6 +28,7 @@ from cloudctl.ports.cloud import (
     NewVolume,
     Port,
     Right,
+    Room,
     Rule,
     Server,
     ServiceState,
@@ -41,6 +42,8 @@ from cloudctl.ports.objects import (
     StoredObject,
     Stores,
 )
+from cloudctl.ports.plays import Ending, Host, HostResult, OnTask, Play, PlayResult, Plays
+from cloudctl.ports.quiescing import NoQuiescing, Quiescing
 
 __all__ = [
     "NO_LIMIT",
@@ -58,6 +61,9 @@ __all__ = [
     "CloudProject",
     "Clouds",
     "ConnectableClouds",
+    "Ending",
+    "Host",
+    "HostResult",
     "Inspection",
     "LockMode",
     "Named",
@@ -66,10 +72,17 @@ __all__ = [
     "NewServer",
     "NewSnapshot",
     "NewVolume",
+    "NoQuiescing",
     "ObjectStore",
+    "OnTask",
+    "Play",
+    "PlayResult",
+    "Plays",
     "Port",
     "Purpose",
+    "Quiescing",
     "Right",
+    "Room",
     "Rule",
     "Server",
     "ServiceState",

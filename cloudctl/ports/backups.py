@@ -4,11 +4,14 @@ Errors and habits are those of `cloudctl.ports.cloud`. A status is not evidence:
 it restores, so what these calls report is proved elsewhere, by reading the bytes.
 """
 
+from __future__ import annotations  # Tags and ServiceState are the cloud's, which takes these in
+
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cloudctl.ports.cloud import ServiceState, Tags
+if TYPE_CHECKING:
+    from cloudctl.ports.cloud import ServiceState, Tags
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,17 @@ class BackupsInProject(Protocol):
         """All backups of the project, in one listing."""
 
     def create_backup(self, new: NewBackup) -> Backup:
-        """Start a backup. CloudUnavailable while the scheduler does not know a backup service yet;
-        CloudRejected for an increment that cannot be (the volume grew, or nothing to rest on)."""
+        """Start a backup. CloudBusy while another reads the volume or snapshot, CloudRejected for an
+        increment with nothing to rest on. What Cinder finds only later (the volume grew since; the scheduler
+        knows no backup service yet) ends in status error: `reset_stuck`, `delete_backup`, and again."""
 
     def delete_backup(self, backup_id: str) -> None:
         """Start deleting, objects included; gone already is fine. CloudBusy while it has dependents or is
         being made."""
+
+    def tag_volume(self, volume_id: str, tags: Tags) -> None:
+        """Give a volume exactly these tags; again changes nothing. A restore needs it: Cinder puts the tags
+        of the volume that was backed up in the place of those of the volume restored to."""
 
 
 class CloudBackups(Protocol):
@@ -114,6 +122,10 @@ class CloudBackups(Protocol):
 
     def restore_backup(self, backup_id: str, volume_id: str) -> None:
         """Start writing an imported backup onto an empty volume of any project, of at least its size."""
+
+    def reset_stuck(self, backup_id: str) -> None:
+        """Set a backup that hangs or was given up to `error`, and what it was reading back to what it was, so
+        that they can be deleted; gone already is fine."""
 
     def delete_imported(self, backup_id: str) -> None:
         """Start deleting one of cloudctl's own project, with its objects; gone already is fine."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloudctl.amounts import Amounts
+from cloudctl.amounts import Amounts, Kind
+from cloudctl.ports.backups import BackupsInProject, CloudBackups
 
 Tags = Mapping[str, str]
 
@@ -118,6 +119,7 @@ class NewServer:
     key_name: str | None
     tags: Tags
     zone: str | None = None  # availability zone
+    user_data: str | None = None  # what cloud-init reads at the first start; no secret
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Right:
     name: str  # identity:create_project
     why: str
     is_held: bool
-    needed_for: str  # observe, manage
+    needed_for: str  # observe, manage, backup
     detail: str = ""
 
 
@@ -141,6 +143,21 @@ class ServiceState:
 
 
 @dataclass(frozen=True)
+class Room:
+    """How much of a kind a site can hold and holds, in the unit of the kind."""
+
+    total: int
+    used: int
+
+    @property
+    def free(self) -> int:
+        return max(0, self.total - self.used)
+
+    def __add__(self, other: "Room") -> "Room":
+        return Room(self.total + other.total, self.used + other.used)
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What a look at a cloud from outside tells; whatever does not answer is in `services`."""
 
@@ -151,7 +168,7 @@ class Inspection:
     default_quotas: Mapping[str, int]  # service:word to limit; -1 is none
 
 
-class CloudInProject(Protocol):
+class CloudInProject(BackupsInProject, Protocol):
     """A cloud seen from inside one project: what is made here belongs to it."""
 
     def list_volumes(self) -> list[Volume]:
@@ -202,7 +219,7 @@ class CloudInProject(Protocol):
         """Delete; gone already is fine. CloudBusy while in use."""
 
 
-class Cloud(Protocol):
+class Cloud(CloudBackups, Protocol):
     """One site's OpenStack as cloudctl's own user sees it."""
 
     site: str
@@ -247,6 +264,10 @@ class Cloud(Protocol):
 
     def usage(self, project_id: str) -> Amounts:
         """What the cloud itself counts as used in the project."""
+
+    def capacity(self) -> Mapping[Kind, Room]:
+        """What all hosts and storage pools have together, overcommitment counted in; a kind without an end,
+        or that nobody tells, is not in it."""
 
     def list_flavors(self) -> list[Named]:
         """Details: vcpus, ram_mib, disk_gib."""

@@ -4,11 +4,13 @@ Each row is (division, department, reached, all, unknown): how many have got the
 of how many nobody can say yet.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, case, func, select
 
 from cloudctl.models import Department, Facility, InformationSystem
+from cloudctl.queries.proved import backed_up, is_known
 from cloudctl.store import UnitOfWork
 
 Rows = list[tuple[str, str, int, int, int]]
@@ -31,10 +33,11 @@ def single_sign_on(uow: UnitOfWork) -> Rows:
     return _systems(uow, InformationSystem.details["sso_state"].as_string() == "joined")
 
 
-def key_data_offsite(uow: UnitOfWork) -> Rows:
-    """Systems with key data: none is proved to have a copy elsewhere before there are recovery points."""
-    wants = InformationSystem.dr_tier >= _OFFSITE_TIER
-    return _systems(uow, None, InformationSystem.has_key_data.is_(True), unknown=wants)
+def key_data_offsite(uow: UnitOfWork, now: datetime) -> Rows:
+    """Systems with key data that had a copy elsewhere proved; unknown before anybody kept policies."""
+    reached = InformationSystem.id.in_(select(backed_up(now).c.system_id))
+    wants = and_(InformationSystem.dr_tier >= _OFFSITE_TIER, ~is_known(now))
+    return _systems(uow, reached, InformationSystem.has_key_data.is_(True), unknown=wants)
 
 
 def key_application_active(uow: UnitOfWork) -> Rows:

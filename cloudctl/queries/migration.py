@@ -40,6 +40,7 @@ from cloudctl.models import (
     SystemVersion,
     UtcDateTime,
 )
+from cloudctl.queries.proved import backed_up, is_known
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
 
@@ -78,6 +79,7 @@ class Place:
 FLAGS = (
     "has_moved", "is_new", "is_classified", "has_decision", "is_centrally_built", "is_exempt", "is_partial",
     "wants_backup", "is_old_host_off", "has_run_long", "may_have_run_long", "is_unseen", "has_stood_still",
+    "has_proved_backup", "is_backup_known",
 )  # fmt: skip
 LEVELS = ("national", "province", "city", "county")
 LIFE_STATES = ("planned", "building", "in_use", "suspended", "retired", "merged")
@@ -173,7 +175,7 @@ def _count_of(kinds: Select[Any]) -> Select[Any]:
 @cache
 def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any]:
     """The kind of every system at a moment, beside these columns."""
-    runs, unseen = _running(), _unseen()
+    runs, unseen, backed = _running(), _unseen(), backed_up(_AT)
     has_moved = and_(Version.stage.in_(_STAGES), Version.hosting.in_(_HOSTED_ON))
     is_unseen = unseen.c.system_id.is_not(None)
     of_all: dict[str, Any] = {
@@ -190,6 +192,8 @@ def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any
         "may_have_run_long": runs.c.maybe_for_long == 1,
         "is_unseen": is_unseen,
         "has_stood_still": and_(_looked_long(), runs.c.system_id.is_(None), ~is_unseen),
+        "has_proved_backup": backed.c.system_id.is_not(None),
+        "is_backup_known": is_known(_AT),
     }
     (of_all if with_new else of_moved)["is_new"] = Version.commissioned_on >= _NEW_SINCE
     kind = _bits(of_all) + case((has_moved, 1 + _bits(of_moved)), else_=0)
@@ -201,6 +205,7 @@ def _kinds(keys: tuple[str, ...], with_new: bool, with_mlps: bool) -> Select[Any
         .select_from(Version)
         .outerjoin(runs, runs.c.system_id == Version.system_id)
         .outerjoin(unseen, unseen.c.system_id == Version.system_id)
+        .outerjoin(backed, backed.c.system_id == Version.system_id)
         .where(Version.valid_from <= _AT, Version.valid_to > _AT)
     )
 

@@ -1,12 +1,22 @@
 """Reads of operations and their journal, as the actor may see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from sqlalchemy import String, cast, or_, select
 
 from cloudctl.actors import Actor
 from cloudctl.errors import NotFound
 from cloudctl.lifecycle import OperationState
-from cloudctl.models import Operation, ServiceRequest, Step
+from cloudctl.models import (
+    InformationSystem,
+    Operation,
+    PointProof,
+    RecoveryPoint,
+    Restore,
+    ServiceRequest,
+    Step,
+)
 from cloudctl.queries.moments import iso
 from cloudctl.queries.sight import Sight
 from cloudctl.store import UnitOfWork
@@ -98,6 +108,17 @@ def _may_see(uow: UnitOfWork, actor: Actor) -> Sequence[Any]:
     def of_requests(departments: Any) -> Any:
         requests = uow.column(ServiceRequest.id, ServiceRequest.department_id.in_(departments))
         ids = [str(one) for one in requests]
-        return (Operation.subject_kind == "service_request") & Operation.subject_id.in_(ids)
+        mine = (Operation.subject_kind == "service_request") & Operation.subject_id.in_(ids)
+        return or_(mine, *_of_points(departments))
 
     return Sight(uow, actor, "operation.see").own(of_requests, Operation.site_id)
+
+
+def _of_points(departments: Any) -> Iterator[Any]:
+    """Conditions on operations that make, prove and bring back points of these departments' systems."""
+    systems = select(InformationSystem.id).where(InformationSystem.department_id.in_(departments))
+    points = select(RecoveryPoint.id).where(RecoveryPoint.system_id.in_(systems))
+    yield (Operation.subject_kind == "recovery_point") & Operation.subject_id.in_(points)
+    for kind, model in (("point_proof", PointProof), ("restore", Restore)):
+        ids = select(cast(model.id, String)).where(model.point_id.in_(points))
+        yield (Operation.subject_kind == kind) & Operation.subject_id.in_(ids)

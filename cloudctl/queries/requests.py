@@ -200,6 +200,8 @@ def title(kind: str, draft: dict[str, Any]) -> str:
     if kind == "volume":
         volumes = draft.get("volumes", ())
         return f"{len(volumes)} x volume, {sum(one['size_gib'] for one in volumes)} GiB"
+    if kind == "backup":
+        return f"backup {draft.get('tier')}"
     if kind == "release":
         return f"release {len(draft.get('resources', ()))}"
     return kind

@@ -71,6 +71,7 @@ def _site(site: Site) -> Json:
         "domain_policy": site.domain_policy,
         "domain": site.domain_name,
         "slots": site.slots,
+        "guests": site.guests,
         "checked_at": site.checked_at,
     }
 

@@ -12,7 +12,7 @@ For tests, and for trying cloudctl without a cloud. It passes the contract suite
 
 from collections.abc import Iterable, Mapping
 
-from cloudctl.amounts import Amounts
+from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudConflict, CloudctlError, CloudForbidden, CloudNotFound, Misconfigured
 from cloudctl.ports import (
@@ -21,12 +21,19 @@ from cloudctl.ports import (
     CloudProject,
     Inspection,
     Named,
+    ObjectStore,
     Port,
     Right,
+    Room,
     Server,
     ServiceState,
     Volume,
 )
+from provisioning.drivers.fake_backups import FakeCloudBackups
+from provisioning.drivers.fake_bucket import FakeBucket
+from provisioning.drivers.fake_chunks import Layout
+from provisioning.drivers.fake_cinder import FakeCinder
+from provisioning.drivers.fake_objects import NATIVE_BUCKET, FakeObjectStore
 from provisioning.drivers.fake_project import FakeProject
 from provisioning.drivers.fake_state import FakeState, Pace, PlannedFailure
 
@@ -40,13 +47,17 @@ RIGHTS: tuple[tuple[str, str, str], ...] = (
     ("compute:update_quota", "to push quotas", "manage"),
     ("volume:update_quota", "to push quotas", "manage"),
     ("network:update_quota", "to push quotas", "manage"),
+    ("backup:export-import", "to make the backups of one site known at another", "backup"),
 )
 _FLAVORS = {"gov.small": (1, 1024), "gov.medium": (2, 4096), "gov.large": (4, 8192)}
 _ZONES = ("public", "dedicated", "internet")
 
 
-class FakeCloud:
-    """Implements Cloud. `state` is open to tests: what is there, hooks, pace, counts."""
+class FakeCloud(FakeCloudBackups):
+    """Implements Cloud. `state` is open to tests: what is there, hooks, pace, counts.
+
+    `native` is the bucket of its cinder-backup (one of its own by default); `layout` its sizes.
+    """
 
     def __init__(
         self,
@@ -56,9 +67,13 @@ class FakeCloud:
         split_tagging: bool = False,
         pace: Pace = Pace(),  # noqa: B008  # frozen
         site_number: int = 1,
+        native: ObjectStore | None = None,
+        layout: Layout = Layout(),  # noqa: B008  # frozen
     ) -> None:
         self.site = site
-        self.state = FakeState(site, clock or SystemClock(), pace, split_tagging)
+        clock = clock or SystemClock()
+        native = native or FakeObjectStore(FakeBucket(NATIVE_BUCKET, clock, is_versioned=False))
+        self.state = FakeState(site, FakeCinder(native, layout), clock, pace, split_tagging)
         self._offer(site_number)
 
     def _offer(self, site_number: int) -> None:
@@ -189,6 +204,14 @@ class FakeCloud:
         with self.state.call("usage", project_id):
             self._project(project_id)
             return self.state.used(project_id)
+
+    def capacity(self) -> Mapping[Kind, Room]:
+        with self.state.call("capacity"):
+            used = [self.state.used(project_id) for project_id in self.state.projects]
+            return {
+                kind: Room(total, sum(one[kind] for one in used))
+                for kind, total in self.state.capacity.items()
+            }
 
     # -- what is on offer
 

@@ -13,12 +13,13 @@ from cloudctl.errors import (
     CloudRejected,
 )
 from cloudctl.ports import Named, NewPort, NewServer, NewVolume, Port, Rule, Server, Tags, Volume
+from provisioning.drivers.fake_snapshots import FakeProjectBackups
 from provisioning.drivers.fake_state import FakeState, Group
 
-_DELETABLE = ("available", "error", "error_deleting")
+_DELETABLE = ("available", "error", "error_deleting", "error_restoring")
 
 
-class FakeProject:
+class FakeProject(FakeProjectBackups):
     """Implements CloudInProject over a FakeState."""
 
     def __init__(self, state: FakeState, project_id: str) -> None:
@@ -141,6 +142,7 @@ class FakeProject:
                 (), volume_ids, None, vcpus, ram_mib,
             )  # fmt: skip
             state.servers[server.id] = server
+            state.user_data[server.id] = new.user_data
             for volume_id in volume_ids:
                 self._change_volume(volume_id, status="reserved")
             for port_id in new.port_ids:
@@ -253,11 +255,14 @@ class FakeProject:
                     status=volume.status,
                     cloud_request_id=self._req(),
                 )
+            if any(one.seen.volume_id == volume_id for one in state.cinder.snapshots.values()):
+                raise CloudBusy("volume {id} has snapshots", id=volume_id, cloud_request_id=self._req())
             self._change_volume(volume_id, status="deleting")
             state.begin(volume_id, lambda: self._volume_gone(volume_id))
 
     def _volume_gone(self, volume_id: str) -> None:
         self._state.volumes.pop(volume_id, None)
+        self._state.cinder.contents.pop(volume_id, None)
 
     def delete_port(self, port_id: str) -> None:
         with self._state.call("delete_port", self._id, port_id):

@@ -12,6 +12,7 @@ from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudctlError, CloudUnavailable
 from cloudctl.ports import CloudProject, Named, Port, Rule, Server, Volume
+from provisioning.drivers.fake_cinder import FakeCinder
 
 # Medians of a real OpenStack on two cores, in seconds; for tests that want a cloud as slow as that.
 LAB_LATENCY_S: Mapping[str, float] = {
@@ -90,6 +91,7 @@ class FakeState:
     """Everything a fake cloud knows. One lock; hooks and latencies run outside of it."""
 
     site: str
+    cinder: FakeCinder  # snapshots, backups and the bytes of volumes
     clock: Clock = field(default_factory=SystemClock)
     pace: Pace = Pace()
     split_tagging: bool = False  # as a Neutron that takes no tags when a port is made
@@ -104,6 +106,9 @@ class FakeState:
     access: set[str] = field(default_factory=set)
     quotas: dict[str, Amounts] = field(default_factory=dict)
     default_quota: Amounts = field(default_factory=Amounts)
+    capacity: dict[Kind, int] = field(
+        default_factory=lambda: {Kind.VCPUS: 4096, Kind.RAM_MIB: 1 << 23, Kind.VOLUME_GIB: 1 << 20}
+    )
     flavors: dict[str, Named] = field(default_factory=dict)
     images: dict[str, Named] = field(default_factory=dict)
     volume_types: dict[str, Named] = field(default_factory=dict)
@@ -113,6 +118,7 @@ class FakeState:
     ports: dict[str, Port] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    user_data: dict[str, str | None] = field(default_factory=dict)  # server id -> what it was made with
     missing_rights: set[str] = field(default_factory=set)
 
     going: set[str] = field(

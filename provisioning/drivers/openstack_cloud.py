@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cloudctl.amounts import Amounts
+from cloudctl.amounts import Amounts, Kind
 from cloudctl.config import Settings
 from cloudctl.errors import CloudForbidden, CloudNotFound, CloudRejected, Misconfigured
 from cloudctl.models import Site
@@ -17,16 +17,19 @@ from cloudctl.ports import (
     Named,
     Port,
     Right,
+    Room,
     Server,
     Volume,
 )
 from cloudctl.store import Store
-from provisioning.drivers import openstack_inspect, openstack_rights
+from provisioning.drivers import openstack_capacity, openstack_inspect, openstack_rights
 from provisioning.drivers import openstack_json as parse
 from provisioning.drivers import openstack_listing as listing
 from provisioning.drivers import openstack_quota as quota
 from provisioning.drivers.limited import Slots
 from provisioning.drivers.openstack_auth import ProjectAuth, entries, is_application_credential, region_of
+from provisioning.drivers.openstack_backup_room import BackupRoom
+from provisioning.drivers.openstack_backups import OpenStackBackups
 from provisioning.drivers.openstack_http import Caller, Line
 from provisioning.drivers.openstack_project import OpenStackProject
 
@@ -35,7 +38,7 @@ _KEPT_PROJECTS = 256
 _EVERYWHERE = {"all_tenants": "1"}
 
 
-class OpenStackCloud:
+class OpenStackCloud(OpenStackBackups):
     """Implements Cloud over the REST APIs of one site; may be used by many threads at once."""
 
     def __init__(self, line: Line) -> None:
@@ -43,6 +46,7 @@ class OpenStackCloud:
         self._line = line
         self._call = Caller(line)
         self._facts = listing.SiteFacts(self._call)
+        self._room = BackupRoom(self._call)
         self._projects: dict[str, OpenStackProject] = {}
 
     def close(self) -> None:
@@ -130,7 +134,7 @@ class OpenStackCloud:
                     site=self.site,
                 )
             caller = Caller(self._line, ProjectAuth(self._line.auth, project_id), project_id)
-            found = self._projects.setdefault(project_id, OpenStackProject(caller, self._facts))
+            found = self._projects.setdefault(project_id, OpenStackProject(caller, self._facts, self._room))
             self._forget_oldest()
         return found
 
@@ -152,6 +156,9 @@ class OpenStackCloud:
 
     def usage(self, project_id: str) -> Amounts:
         return quota.usage(self._call, project_id)
+
+    def capacity(self) -> Mapping[Kind, Room]:
+        return openstack_capacity.capacity(self._call)
 
     # -- what is on offer
 

@@ -27,6 +27,7 @@ Params = Mapping[str, str | int | list[str]]
 
 _VERSIONS: Final[Mapping[str, str]] = {
     "identity": "3", "compute": "2", "block-storage": "3", "network": "2", "image": "2",
+    "placement": "1",
 }  # fmt: skip
 # The newest microversion that this driver was written against; older clouds get the newest they know.
 # Nova 2.52: tags at create; 2.47: the flavor by name; 2.69: servers of a cell that is down are listed.

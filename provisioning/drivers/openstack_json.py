@@ -1,9 +1,24 @@
 """OpenStack's JSON as the values of the ports; pure. Older and half-answering clouds may lack fields."""
 
+import base64
+import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from cloudctl.ports import CloudProject, Named, Port, Rule, Server, Tags, Volume
+from cloudctl.errors import CloudRejected
+from cloudctl.ports import (
+    Backup,
+    BackupRecord,
+    CloudProject,
+    Named,
+    Port,
+    Rule,
+    Server,
+    Snapshot,
+    Tags,
+    Volume,
+)
 
 Json = Mapping[str, Any]
 
@@ -45,6 +60,56 @@ def volume(row: Json, project_id: str = "") -> Volume:
         tags=tags_of(metadata=row.get("metadata")),
         server_ids=tuple(a["server_id"] for a in row.get("attachments") or () if a.get("server_id")),
     )
+
+
+def snapshot(row: Json, project_id: str = "") -> Snapshot:
+    """A snapshot of a volume."""
+    return Snapshot(
+        id=row["id"],
+        name=row.get("name") or "",
+        status=row.get("status") or "",
+        volume_id=row.get("volume_id") or "",
+        size_gib=int(row.get("size") or 0),
+        project_id=row.get("os-extended-snapshot-attributes:project_id") or project_id,
+        tags=tags_of(metadata=row.get("metadata")),
+    )
+
+
+def backup(row: Json, project_id: str = "") -> Backup:
+    """A backup. Only an administrator is told whose it is."""
+    return Backup(
+        id=row["id"],
+        name=row.get("name") or "",
+        status=row.get("status") or "",
+        volume_id=row.get("volume_id") or "",
+        size_gib=int(row.get("size") or 0),
+        project_id=row.get("os-backup-project-attr:project_id") or project_id,
+        is_incremental=bool(row.get("is_incremental")),
+        has_dependents=bool(row.get("has_dependent_backups")),
+        tags=tags_of(metadata=row.get("metadata")),
+        snapshot_id=row.get("snapshot_id"),
+        container=row.get("container"),
+        object_count=int(row.get("object_count") or 0),
+        data_at=_moment(row.get("data_timestamp")),
+        error=row.get("fail_reason"),
+    )
+
+
+def record_id(record: BackupRecord) -> str:
+    """The id of the backup that a record is of. CloudRejected when it is none of Cinder's."""
+    try:
+        found = json.loads(base64.b64decode(record.url, validate=True))["id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CloudRejected("the record is none that a Cinder has exported") from error
+    return str(found)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Cinder tells UTC and does not say so."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def port(row: Json) -> Port:

@@ -1,11 +1,14 @@
 """One project of an OpenStack cloud, seen with a token for it: what is made here belongs to it."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 
 from cloudctl.errors import CloudConflict, CloudNotFound, CloudRejected
 from cloudctl.ports import Named, NewPort, NewServer, NewVolume, Port, Rule, Server, Tags, Volume
 from provisioning.drivers import openstack_json as parse
+from provisioning.drivers.openstack_backup_room import BackupRoom
+from provisioning.drivers.openstack_backups import OpenStackProjectBackups
 from provisioning.drivers.openstack_errors import as_busy
 from provisioning.drivers.openstack_http import Caller, Json, Params
 from provisioning.drivers.openstack_listing import SiteFacts, ports, servers, volumes
@@ -16,12 +19,13 @@ _VOLUMES = "block-storage"
 _TAGS_AT_CREATE = "tag-ports-during-bulk-creation"
 
 
-class OpenStackProject:
+class OpenStackProject(OpenStackProjectBackups):
     """Implements CloudInProject."""
 
-    def __init__(self, caller: Caller, site: SiteFacts) -> None:
+    def __init__(self, caller: Caller, site: SiteFacts, room: BackupRoom) -> None:
         self._call = caller
         self._site = site
+        self._room = room
 
     @property
     def _id(self) -> str:
@@ -96,6 +100,8 @@ class OpenStackProject:
             body["key_name"] = new.key_name
         if new.zone:
             body["availability_zone"] = new.zone
+        if new.user_data:
+            body["user_data"] = b64encode(new.user_data.encode()).decode()
         if self._call.service("compute").knows(2, 52):
             body["tags"] = parse.tag_strings(new.tags)
         answer = self._call.post("compute", "/servers", f"make server {new.name}", {"server": body})

@@ -11,7 +11,7 @@ from provisioning.drivers.openstack_auth import is_application_credential
 from provisioning.drivers.openstack_errors import translated
 from provisioning.drivers.openstack_http import Caller, Params
 
-OBSERVE, MANAGE = "observe", "manage"
+OBSERVE, MANAGE, BACKUP = "observe", "manage", "backup"
 _ADMIN = frozenset({"admin"})
 _NO_PROJECT = "0" * 32  # nobody's: what the service answers for it shows the right, not the project
 
@@ -73,6 +73,15 @@ _NEEDS = (
     _Need("network:update_quota", _PUSH, MANAGE),
     _Need("compute:update_quota_class", _ZERO, MANAGE),
     _Need("volume:update_quota_class", _ZERO, MANAGE),
+    _tried(
+        "volume:list_services",
+        "to see whether the backup service is up",
+        BACKUP,
+        "block-storage /os-services",
+        binary="cinder-backup",
+    ),
+    _Need("backup:export-import", "to make the backups of one site known at another", BACKUP),
+    _Need("volume_extension:backup_admin_actions:reset_status", "to set free a backup that hangs", BACKUP),
 )
 _RESCOPE = "identity:token_for_project"
 

@@ -5,7 +5,7 @@ Figures are for everybody; which systems they are made of, only for who may see 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from cloudctl.actors import Actor
@@ -14,6 +14,7 @@ from cloudctl.errors import BadInput, Fault, NotFound
 from cloudctl.models import InformationSystem, SystemVersion
 from cloudctl.queries import migration as reads
 from cloudctl.queries.migration import Moment, Placed, Stretch
+from cloudctl.queries.proved import proved_points
 from cloudctl.store import UnitOfWork
 from tenants.migration import rules
 from tenants.migration.counting import day_of, facts, inside, moment, scope_of
@@ -125,7 +126,7 @@ def _rows(uow: UnitOfWork, rule: Rule, when: Moment, found: Sequence[_Found], la
     ids = [one.placed.system for one in found]
     systems = {row.id: row for row in uow.all(InformationSystem, InformationSystem.id.in_(ids))}
     ran, bound = reads.stretches(uow, when, ids), reads.bound_sites(uow, when, ids)
-    seen = reads.seen_sites(uow, when)
+    seen, proved = reads.seen_sites(uow, when), proved_points(uow, when.at, ids)
     rows = []
     for one in found:
         placed, row = one.placed, systems[one.placed.system]
@@ -133,7 +134,7 @@ def _rows(uow: UnitOfWork, rule: Rule, when: Moment, found: Sequence[_Found], la
         said = {
             "live": _live_why(one.facts, ran.get(placed.system, []), unseen, rule, when),
             "old_host_off": _old_host_why(one.facts, placed.old_host_off_on),
-            "proved_backup": ("no restore has been proved yet", {"tier": placed.dr_tier}),
+            "proved_backup": _backup_why(one.facts, proved.get(placed.system), placed.dr_tier),
         }
         proofs = pieces(one.facts, rule) if one.verdict.weight_hundredths else []
         rows.append(
@@ -222,6 +223,15 @@ def _params(stretch: Stretch, rule: Rule) -> dict[str, Any]:
         "most_hours": rule.max_gap_hours,
         "days": rule.live_days,
     }
+
+
+def _backup_why(one: Facts, proved: tuple[datetime, str] | None, tier: int | None) -> Said:
+    if proved is not None:
+        params = {"taken": proved[0], "level": proved[1]}
+        return "the point of {taken} was restored from another site and proved to {level}", params
+    if one.is_backup_known:
+        return "no point that is young enough was restored from another site", {"tier": tier}
+    return "no restore has been proved yet", {"tier": tier}
 
 
 def _old_host_why(one: Facts, off_on: date | None) -> Said:

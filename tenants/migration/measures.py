@@ -60,9 +60,14 @@ def _rate(group: str, figure: Callable[[Tally], Figure]) -> Callable[[UnitOfWork
 
 def _plain(read: Callable[[UnitOfWork], reads.Rows]) -> Callable[[UnitOfWork, datetime], Counted]:
     """What counts things one by one."""
-    return lambda uow, _now: (
+    return _at(lambda uow, _now: read(uow))
+
+
+def _at(read: Callable[[UnitOfWork, datetime], reads.Rows]) -> Callable[[UnitOfWork, datetime], Counted]:
+    """What counts things one by one, and depends on the time."""
+    return lambda uow, now: (
         (division, department, Figure(reached * WHOLE, total, unknown))
-        for division, department, reached, total, unknown in read(uow)
+        for division, department, reached, total, unknown in read(uow, now)
     )
 
 
@@ -72,7 +77,7 @@ MEASURES: Mapping[str, Measure] = {
     "new_systems_rate": Measure("system", _rate("new", _moved)),
     "ipv6_rate": Measure("system", _plain(reads.ipv6)),
     "sso_rate": Measure("system", _plain(reads.single_sign_on)),
-    "key_data_offsite_rate": Measure("system", _plain(reads.key_data_offsite)),
+    "key_data_offsite_rate": Measure("system", _at(reads.key_data_offsite)),
     "key_application_active_rate": Measure("system", _plain(reads.key_application_active)),
     "coverage": Measure("department", _plain(reads.departments_taking_part)),
     **{

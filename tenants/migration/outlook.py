@@ -98,7 +98,7 @@ def _ahead(
     pace = forecast.pace_so_far(history)
     why = next((one for one in (at_deadline, reached) if isinstance(one, Why)), None)
     return {
-        "state": _state(tally, target, expected),
+        "state": _state(tally, target, expected, deadline is not None and deadline < today),
         "target": None if target is None else rates.percent_text(target),
         "deadline": deadline,
         "still_to_move": rates.still_to_move(n, d, target) if target is not None and d else None,
@@ -120,12 +120,14 @@ def _ahead(
     }
 
 
-def _state(tally: Tally, target: int | None, ahead: Rates | None) -> str | None:
-    """reached; or whether the whole interval lies beyond the target, before it, or around it."""
+def _state(tally: Tally, target: int | None, ahead: Rates | None, is_past: bool) -> str | None:
+    """reached or overdue; or whether the whole interval lies beyond the target, before it, or around it."""
     if target is None or tally.denominator == 0:
         return None
     if rates.reaches(tally.numerator_hundredths, tally.denominator, target):
         return "reached"
+    if is_past:
+        return "overdue"
     if ahead is None:
         return "behind"
     if ahead.low >= target:

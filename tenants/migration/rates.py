@@ -66,6 +66,8 @@ class Facts:
     has_run_long: bool = False  # one stretch of running, long enough, looked at often enough
     may_have_run_long: bool = False  # the same, but for looks that are too old or too far apart
     is_unseen: bool = False  # nobody could look lately where it is bound
+    has_proved_backup: bool = False  # a young point of it was restored from another site and compared
+    is_backup_known: bool = False  # policies of backup were kept here at the time
     has_stood_still: bool = False  # looks found nothing running for the days after which it is idle
 
 
@@ -157,7 +159,7 @@ def evidence(facts: Facts, rule: Rule) -> list[tuple[str, Answer]]:
     if rule.old_host_off and not facts.is_new:
         asked.append(("old_host_off", Answer.YES if facts.is_old_host_off else Answer.NO))
     if rule.proved_backup == ProvedBackup.BY_TIER and facts.wants_backup:
-        asked.append(("proved_backup", Answer.UNKNOWN))  # there are no recovery points to ask yet
+        asked.append(("proved_backup", _backed_up(facts)))
     return asked
 
 
@@ -192,6 +194,13 @@ def _live(facts: Facts) -> Answer:
     if facts.has_run_long:
         return Answer.YES
     return Answer.UNKNOWN if facts.may_have_run_long or facts.is_unseen else Answer.NO
+
+
+def _backed_up(facts: Facts) -> Answer:
+    """Unknown only where nobody kept policies yet: then nobody could have known."""
+    if facts.has_proved_backup:
+        return Answer.YES
+    return Answer.NO if facts.is_backup_known else Answer.UNKNOWN
 
 
 def _all(answers: Sequence[Answer]) -> Answer:

@@ -13,7 +13,7 @@ from cloudctl.amounts import Amounts, Kind
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, Fault, NotFound
 from cloudctl.lifecycle import MigrationStage, RequestState
-from cloudctl.models import InformationSystem, ServiceRequest, Wave, WaveSystem
+from cloudctl.models import InformationSystem, ServiceRequest, Site, Wave, WaveSystem
 from cloudctl.queries import scopes
 from cloudctl.queries import targets as places
 from cloudctl.queries.register import CLASSIFIED_NAME
@@ -62,6 +62,7 @@ class WaveCheck:
     faults: tuple[Fault, ...]
     shortages: tuple[Shortage, ...]
     systems: tuple[Sized, ...]  # in the order in which they move
+    unknown_sites: tuple[str, ...] = ()  # nobody knows yet what they have room for
 
     @property
     def is_clean(self) -> bool:
@@ -77,6 +78,7 @@ class WaveCheck:
         return {
             "is_clean": self.is_clean,
             "first_short": self.first_short,
+            "capacity_unknown": list(self.unknown_sites),
             "needed": sum((one.needed for one in self.systems), Amounts()).as_json(),
             "faults": [
                 {"place": one.place, "code": one.code, "message": say(one), "hint": None}
@@ -129,7 +131,8 @@ def look_at(uow: UnitOfWork, actor: Actor, wave: Wave) -> WaveCheck:
             looks[member.system] = decision
         sized.append(_sized(member, sent_request(uow, row), decision))
     fitted, shortages = _fit(uow, sized, looks)
-    return WaveCheck(tuple(faults), shortages, tuple(fitted))
+    crowded, unknown = _room_at_sites(uow, sized)
+    return WaveCheck((*faults, *crowded), shortages, tuple(fitted), unknown)
 
 
 def need(uow: UnitOfWork, wave_id: int) -> Wave:
@@ -208,6 +211,28 @@ def _sized(member: Member, request_id: int | None, decision: Decision | None) ->
     if decision is None or not decision.site:
         return Sized(member, request_id=request_id)
     return Sized(member, decision.site, decision.needed)
+
+
+def _room_at_sites(uow: UnitOfWork, sized: Sequence[Sized]) -> tuple[list[Fault], tuple[str, ...]]:
+    """Where the hosts and pools of a site are too small for all that is still to come there, quota or not."""
+    needed: dict[str, Amounts] = {}
+    for one in sized:
+        if one.site is not None:
+            needed[one.site] = needed.get(one.site, Amounts()) + one.needed
+    faults, unknown = [], []
+    for site_id, amounts in sorted(needed.items()):
+        told = uow.need(Site, site_id).capacity
+        if told is None:
+            unknown.append(site_id)
+            continue
+        for kind in amounts:
+            room = told.get(kind.value)
+            free = max(0, room["total"] - room["used"]) if room else None
+            if free is not None and amounts[kind] > free:
+                about = {"kind": kind.value, "free": free, "needed": amounts[kind]}
+                words = "the site has room for {free} more of {kind}, the wave needs {needed}"
+                faults.append(Fault(f"sites[{site_id}]", "no_capacity", words, about))
+    return faults, tuple(unknown)
 
 
 def _fit(

@@ -16,9 +16,10 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 SiteRole = Literal["province", "city"]
 Mode = Literal["managed", "observe"]
 DomainPolicy = Literal["per-department", "single"]
+Guests = Literal["none", "managed", "required"]
 ZoneName = Literal["public", "dedicated", "internet"]  # 公用网络区, 专用网络区, 互联网接入区
 Level = Literal["province", "city", "county", "township"]
-RequestKind = Literal["project", "vm", "volume", "release"]
+RequestKind = Literal["project", "vm", "volume", "backup", "release"]
 AmountKind = Literal["instances", "vcpus", "ram_mib", "volumes", "volume_gib", "ports"]
 ApproverRole = Literal["department_approver", "division_reviewer", "cloud_admin", "province_admin"]
 ApprovedAt = Literal["department", "township", "county", "city", "province", "site", "installation"]
@@ -51,6 +52,7 @@ class SiteEntry(Part):
     domain: Title | None = None
     mode: Mode = "managed"
     slots: Annotated[int, Field(ge=1, le=64)] = 8
+    guests: Guests = "none"  # managed: a build brings servers to their baseline; required: or it fails
     zones: dict[ZoneName, ZoneMap]
 
 

@@ -69,7 +69,7 @@ TABLES: dict[str, Table] = {
     "site": Table(
         Site,
         {
-            **_same("title", "role", "cloud", "domain_policy", "mode", "slots"),
+            **_same("title", "role", "cloud", "domain_policy", "mode", "slots", "guests"),
             "division": "division_code",
             "domain": "domain_name",
         },

@@ -56,7 +56,7 @@ def test_every_right_is_held_by_the_administrator_and_says_why_it_is_needed(benc
     rights = bench.cloud.rights()
     assert rights
     assert [right.name for right in rights if not right.is_held] == []
-    assert {right.needed_for for right in rights} == {"observe", "manage"}
+    assert {right.needed_for for right in rights} == {"observe", "manage", "backup"}
     assert all(right.why for right in rights)
 
 
@@ -78,6 +78,22 @@ def test_access_can_be_ensured_again_and_again(bench: Bench) -> None:
     bench.cloud.ensure_own_access(bench.project_id)
     bench.cloud.ensure_own_access(bench.project_id)
     bench.inside.list_volumes()
+
+
+def test_a_site_tells_what_it_has_room_for_and_a_volume_takes_of_it(bench: Bench) -> None:
+    before = bench.cloud.capacity()
+    assert set(before) == {Kind.VCPUS, Kind.RAM_MIB, Kind.VOLUME_GIB}
+    assert all(room.total > 0 and room.free > 0 for room in before.values())
+    made = bench.inside.create_volume(bench.new_volume("room", 3))
+    bench.volume(made.id, "available")
+
+    def is_counted() -> bool | None:
+        used = bench.cloud.capacity()[Kind.VOLUME_GIB].used
+        return True if used >= before[Kind.VOLUME_GIB].used + 3 else None
+
+    bench.until(is_counted, "the volume is counted")
+    bench.inside.delete_volume(made.id)
+    bench.gone(bench.inside.list_volumes, made.id)
 
 
 def test_the_catalogue_and_networks_come_with_their_details(bench: Bench) -> None:

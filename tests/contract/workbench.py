@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from cloudctl.ports import (
     CloudInProject,
     Named,
     NewVolume,
+    ObjectStore,
     Server,
     Volume,
 )
@@ -51,6 +53,7 @@ class Bench:
     cloud: Cloud
     project_id: str
     pause_s: float
+    native: ObjectStore  # where the site's cinder-backup writes
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     @property
@@ -87,6 +90,8 @@ class Bench:
         for server in self.inside.list_servers():
             self.inside.delete_server(server.id)
         self.until(lambda: None if self.inside.list_servers() else True, "no servers")
+        self.until(self._no_backups, "no backups")
+        self.until(self._no_snapshots, "no snapshots")
         for volume in self.inside.list_volumes():
             self.until(lambda v=volume: self._deleted(v.id), "volume deletable")  # type: ignore[misc]
         for port in self.inside.list_ports():
@@ -95,6 +100,21 @@ class Bench:
             if group.name != "default":
                 self.inside.delete_security_group(group.id)
         self.until(lambda: None if self.inside.list_volumes() else True, "no volumes")
+
+    def _no_backups(self) -> bool | None:
+        """Increments first: a backup that others rest on cannot be deleted."""
+        left = self.inside.list_backups()
+        for backup in left:
+            with suppress(CloudBusy):
+                self.inside.delete_backup(backup.id)
+        return None if left else True
+
+    def _no_snapshots(self) -> bool | None:
+        left = self.inside.list_snapshots()
+        for snapshot in left:
+            with suppress(CloudBusy):
+                self.inside.delete_snapshot(snapshot.id)
+        return None if left else True
 
     def _deleted(self, volume_id: str) -> bool | None:
         try:

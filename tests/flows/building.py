@@ -11,6 +11,7 @@ from cloudctl.operations import Engine, start
 from cloudctl.ports import TAG_RESOURCE
 from provisioning.build import Build
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
+from provisioning.drivers.fake_plays import FakePlays
 from provisioning.lanes import Lanes
 from provisioning.release import Release
 from tenants import ledger, recount
@@ -28,12 +29,14 @@ class World:
     clock: FrozenClock
     cloud: FakeCloud
     lanes: Lanes = field(default_factory=Lanes)
+    plays: FakePlays | None = None  # what answers inside servers
 
     def engine(self, lanes: Lanes | None = None) -> Engine:
         """A worker of its own: nothing but the database is shared with the others."""
         clouds = FakeClouds({self.cloud.site: self.cloud})
         settings, shared = self.core.settings, lanes or self.lanes
-        flows = {"build": Build(clouds, settings, shared), "release": Release(clouds, settings, shared)}
+        build = Build(clouds, settings, shared, self.plays)
+        flows = {"build": build, "release": Release(clouds, settings, shared)}
         return Engine(self.core.store, self.clock, flows, settings.lease_s, settle(self.core))
 
     def work(self, operation_id: int, limit_s: float = 3600) -> Operation:

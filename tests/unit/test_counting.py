@@ -75,7 +75,7 @@ def test_what_limits_a_count_to_a_scope_leaves_the_rest_out(drawn: Core) -> None
 
 
 def test_a_kind_is_one_number_that_says_everything() -> None:
-    kind = 0b1_0000_1000_0011 | 2 << 13 | 2 << 16 | 3 << 19
+    kind = 0b1_0000_1000_0011 | 2 << 15 | 2 << 18 | 3 << 21
     one = facts(kind, DEFAULT)
     assert one == Facts(
         "city", "in_use", 3, is_new=True, stage="accepted", hosting="gov_cloud", wants_backup=True,
@@ -84,7 +84,7 @@ def test_a_kind_is_one_number_that_says_everything() -> None:
     assert facts(0, DEFAULT) == Facts("national", "planned", 0, stage="", hosting="")
     assert groups_of(one, GROUPS) == ["all", "new", "mlps:3", "level:city"]
     assert groups_of(replace(one, is_new=False), GROUPS) == ["all", "mlps:3", "level:city"]
-    strange = facts(4 << 13 | 6 << 16, DEFAULT)
+    strange = facts(4 << 15 | 6 << 18, DEFAULT)
     assert (strange.level, strange.life_state) == ("", ""), "a word nobody knows counts nowhere"
     assert judge(strange, DEFAULT).reason is not None
 

@@ -59,7 +59,7 @@ def test_sites_share_no_file_of_their_own(tmp_path: Path) -> None:
 @pytest.fixture
 def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The steps of a cold start of two sites, in an order that is allowed."""
-    monkeypatch.setattr(packages, "missing", lambda: ["memcached"])
+    monkeypatch.setattr(packages, "missing", lambda names: ["memcached"])
     monkeypatch.setattr(environment, "is_current", lambda layout: False)
     sites = plan(1)
     credentials = Credentials(tmp_path / "credentials.json", sites)

@@ -1,5 +1,6 @@
 """What the driver asks of old, odd and strict clouds. Against a stand-in's HTTP."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,19 @@ def test_an_old_nova_is_spoken_to_in_its_own_version(stub: StubOpenStack, clouds
     assert asked.headers["openstack-api-version"] == "compute 2.25"
     assert "tags" not in asked.body["server"]
     assert asked.body["server"]["metadata"] == {"cloudctl:x": "y"}
+
+
+def test_user_data_reaches_nova_as_it_wants_it_and_only_when_there_is_any(
+    stub: StubOpenStack, clouds: OpenStackClouds
+) -> None:
+    stub.answer("POST", SERVERS, Answer(202, {"server": {"id": "s2"}}))
+    inside = clouds.at("province").in_project(PROJECT)
+    new = NewServer("vm", "f1", "b", (), ("p",), None, {})
+    inside.create_server(new)
+    inside.create_server(replace(new, user_data="#cloud-config\n{}\n"))
+    without, having = stub.calls("POST", SERVERS)
+    assert "user_data" not in without.body["server"]
+    assert b64decode(having.body["server"]["user_data"]) == b"#cloud-config\n{}\n"
 
 
 def test_a_server_of_a_cell_that_is_down_is_listed_as_unknown(

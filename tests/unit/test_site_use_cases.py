@@ -268,7 +268,22 @@ def test_a_sync_finds_nothing_where_all_is_as_adopted(
     assert found["counts"] == {"server": 1, "volume": 2, "port": 1, "ours": 4, "foreign": 0}
     with core.store.read() as uow:
         assert {row.seen_at for row in uow.all(Resource)} == {core.clock.now()}
-        assert uow.need(Site, "province").check["sync"]["state"] == "as_recorded"
+        site = uow.need(Site, "province")
+        assert site.check["sync"]["state"] == "as_recorded"
+        assert site.capacity is not None
+        assert site.capacity["vcpus"] == {"total": 4096, "used": 1}
+        assert site.capacity_at == core.clock.now()
+
+
+def test_a_site_that_does_not_tell_its_capacity_keeps_what_it_told(
+    core: Core, clouds: FakeClouds, cloud: FakeCloud
+) -> None:
+    sync(core, clouds, an_actor(core, "carol"), "province")
+    cloud.state.capacity[Kind.VCPUS] = 1
+    cloud.fail("capacity", nth=1, error=CloudForbidden("no Placement for you"))
+    assert sync(core, clouds, an_actor(core, "carol"), "province")["state"] == "as_recorded"
+    with core.store.read() as uow:
+        assert (uow.need(Site, "province").capacity or {})["vcpus"]["total"] == 4096
 
 
 def test_a_sync_writes_down_what_is_missing_back_grown_and_foreign(

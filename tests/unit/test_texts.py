@@ -13,13 +13,15 @@ from jinja2.ext import extract_from_ast
 from cloudctl import errors
 from cloudctl.actors import Role
 from cloudctl.amounts import Kind
-from cloudctl.lifecycle import HoldState, OperationState, RequestState, ResourceState
+from cloudctl.lifecycle import HoldState, OperationState, PointState, RequestState, ResourceState
+from cloudctl.ports import LockMode
 from cloudctl.texts import has_entry, office_words, translator
+from dr.schedule import Health
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     path
-    for package in ("cloudctl", "tenants", "provisioning", "web")
+    for package in ("cloudctl", "tenants", "provisioning", "dr", "web")
     for path in sorted((ROOT / package).rglob("*.py"))
     if "migrations" not in path.parts
 ]
@@ -170,10 +172,21 @@ def _params(template: str) -> set[str]:
         ("hold state", HoldState),
         ("role", Role),
         ("kind", Kind),
-        ("request kind", ("vm", "volume", "project", "release")),
+        ("request kind", ("vm", "volume", "project", "backup", "release")),
         ("verdict", ("approved", "returned", "rejected")),
         ("zone", ("public", "dedicated", "internet")),
         ("environment", ("prod", "test", "dev")),
+        ("point state", PointState),
+        ("protection state", Health),
+        ("copy state", ("pending", "copying", "sealed", "suspect", "lost", "missed", "expired")),
+        ("proof state", ("running", "passed", "failed", "inconclusive")),
+        ("restore state", ("asked", "running", "done", "failed")),
+        ("lock mode", LockMode),
+        ("vault state", ("ready", "unreachable", "full")),
+        ("policy state", ("active", "suspended", "retired")),
+        ("arrangement", ("local", "hub", "mutual", "offsite")),
+        ("consistency", ("single", "quiesced", "crash-per-volume")),
+        ("retention", ("last", "daily", "weekly", "monthly", "yearly")),
     ],
 )
 def test_stored_values_have_office_words(context: str, values: type[str] | tuple[str, ...]) -> None:

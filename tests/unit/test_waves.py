@@ -7,7 +7,7 @@ import pytest
 from cloudctl.actors import Role
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, WrongState
-from cloudctl.models import AuditEvent, InformationSystem, ServiceRequest, Wave, WaveSystem
+from cloudctl.models import AuditEvent, InformationSystem, ServiceRequest, Site, Wave, WaveSystem
 from cloudctl.queries import requests as reads
 from tenants import ledger, requests
 from tenants.migration import course, wave_check, wave_requests, waves
@@ -223,6 +223,15 @@ def test_the_room_of_each_cloud_counts_by_itself(core: Core) -> None:
     found = check(core, made)
     assert found.first_short == ENROLL
     assert {one.place.site for one in found.shortages} == {"city-1"}
+
+
+def test_a_site_that_has_no_room_on_its_hosts_is_named_although_the_quota_has(core: Core) -> None:
+    made = create(core)
+    put(core, made)
+    assert check(core, made).unknown_sites == ("province",)
+    with core.store.write() as uow:
+        uow.need(Site, "province").capacity = {"vcpus": {"total": 100, "used": 99}}
+    assert codes(check(core, made)) == {("sites[province]", "no_capacity")}
 
 
 def test_what_was_asked_for_already_is_not_counted_twice(core: Core) -> None:

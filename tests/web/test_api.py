@@ -36,7 +36,8 @@ EXPECTED = {
     "stale_plan": 412, "lease_lost": 409, "cloud_unavailable": 503, "cloud_busy": 503, "cloud_rejected": 502,
     "cloud_quota_exceeded": 502, "cloud_forbidden": 502, "cloud_not_found": 502, "cloud_conflict": 502,
     "build_failed": 502, "timed_out": 500, "store_unavailable": 503, "misconfigured": 500,
-    "audit_broken": 500,
+    "audit_broken": 500, "object_missing": 502, "object_locked": 502, "vault_full": 502, "not_proved": 502,
+    "seal_broken": 502, "guest_not_ready": 503,
 }  # fmt: skip
 
 

@@ -18,7 +18,10 @@ from schemathesis.specs.openapi.checks import (
 
 from cloudctl.actors import INSTALLATION, Role
 from cloudctl.core import Core
+from cloudctl.secrets import Box, Signer
+from dr.keyring import Keyring
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
+from provisioning.drivers.fake_objects import FakeStores
 from tenants import people, requests
 from tests.builders import a_person, a_province, a_vm_form, an_actor
 from tests.conftest import make_core
@@ -70,7 +73,9 @@ def headers(core: Core) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def schema(core: Core) -> BaseSchema:
     clouds = FakeClouds({site: FakeCloud(site, core.clock) for site in ("province", "city-1")})
-    app = create_app(core, clouds)
+    Box.make_key(core.settings.keys / "box.key")
+    keyring = Keyring(Signer(core.settings.keys / "audit.key"), Box(core.settings.keys / "box.key"))
+    app = create_app(core, clouds, FakeStores(core.clock), lambda: keyring)
     app.testing = False
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
 

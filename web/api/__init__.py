@@ -2,6 +2,7 @@
 
 from web.api import (
     audit,
+    backups,
     bulletins,
     documents,
     exemptions,
@@ -14,6 +15,7 @@ from web.api import (
     notices,
     operations,
     people,
+    points,
     quota,
     requests,
     resources,
@@ -34,5 +36,6 @@ BLUEPRINTS = tuple(
         operations, quota, notices, audit, health, bulletins, documents,
         migration, migration_rules, migration_snapshots,
         stages, exemptions, targets, waves, facilities, gate,
+        backups, points,
     )
 )  # fmt: skip

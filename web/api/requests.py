@@ -29,7 +29,7 @@ class FormBody(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    kind: Any = _field(_TEXT, "vm, volume, project or release")
+    kind: Any = _field(_TEXT, "vm, volume, project, backup or release")
     system: Any = _field(_TEXT)
     environment: Any = _field(_TEXT, "prod, test or dev")
     site: Any = _field(_TEXT, "left out: the first that serves the department's division")
@@ -47,6 +47,7 @@ class FormBody(BaseModel):
     attach_to: Any = _field(_TEXT, "id of a server")
     resources: Any = _field(_IDS)
     with_volumes: Any = _field({"type": ["boolean", "string", "null"]})
+    tier: Any = _field(_TEXT, "of a backup: T1, T2, T3 or T4")
     approval_number: Any = _field(_TEXT)
     payer: Any = _field(_TEXT)
     reason: Any = _field(_TEXT)

@@ -4,6 +4,7 @@ from web.pages import (
     account,
     ask,
     audit,
+    backups,
     bulletins,
     exemptions,
     facilities,
@@ -27,6 +28,6 @@ BLUEPRINTS = tuple(
     for noun in (
         session, account, home, ask, request_list, request_page, register, resources, quota, bulletins,
         audit, migration, migration_months,
-        stages, targets, exemptions, waves, facilities, gate,
+        stages, targets, exemptions, waves, facilities, gate, backups,
     )
 )  # fmt: skip

@@ -20,16 +20,16 @@ from web.pages.form_values import form_of, form_sent, values_of
 from web.visitor import actor, core, translate
 
 blueprint = APIBlueprint("ask", __name__, url_prefix="/requests", enable_openapi=False)
-KINDS = ("vm", "volume", "project", "release")
+KINDS = ("vm", "volume", "project", "backup", "release")
 Json = dict[str, Any]
 
 
-@blueprint.get("/new/<any(vm, volume, project, release):kind>")
+@blueprint.get("/new/<any(vm, volume, project, backup, release):kind>")
 def form(kind: str) -> str:
     return _page(kind, _start(kind), new_id())
 
 
-@blueprint.post("/new/<any(vm, volume, project, release):kind>")
+@blueprint.post("/new/<any(vm, volume, project, backup, release):kind>")
 def send(kind: str) -> Response | tuple[str, int]:
     """Preview or submit; the key in the form makes a second click find the first request."""
     return _send(kind, None)
@@ -128,7 +128,8 @@ def _start(kind: str) -> Json:
         return {"resources": request.args.getlist("resource")}
     with core().store.read() as uow:
         payer = who_am_i(uow, actor(), core().clock.now())["department_name"] or ""
-    return {"payer": payer, "count": 1, "volume_type": "standard"}
+    asked = {key: request.args[key] for key in ("system", "tier") if kind == "backup" and key in request.args}
+    return {"payer": payer, "count": 1, "volume_type": "standard", "tier": "T2", **asked}
 
 
 def _choices(uow: UnitOfWork, kind: str) -> dict[str, list[Json]]:

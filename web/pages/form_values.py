@@ -14,6 +14,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "volume": (*_PLACE, "volumes", "volume_type", "attach_to"),
     "project": _PLACE,
+    "backup": (*_PLACE, "tier"),
     "release": ("system", "environment", "reason", "resources", "with_volumes"),
 }  # fmt: skip
 _LISTS = ("data_volumes", "volumes")
@@ -50,6 +51,8 @@ def form_of(request: Mapping[str, Any]) -> dict[str, Any]:
         form |= {"volume_type": draft["boot_type"], **_data_of(draft["servers"])}
     elif request["kind"] == "volume":
         form |= {"volumes": [_disk(one) for one in draft["volumes"]], "attach_to": draft["attach_to"]}
+    elif request["kind"] == "backup":
+        form |= {"tier": draft["tier"]}
     elif request["kind"] == "release":
         form |= {"resources": list(draft["resources"]), "with_volumes": draft.get("with_volumes", False)}
     return form
