@@ -134,14 +134,22 @@ def rescue(project: str, point: str) -> str:
     """Restore at the city, start a machine from what came back; its address."""
     restored = ask("cloudctl", "backup", "restore", point, "--to", VAULT, "--wait", user="wang")
     run("cloudctl", "point", "show", point, user="wang")
-    volumes = sorted(restored["volumes"], key=lambda one: one["position"])  # type: ignore[call-overload]
+    made = restored["made"]  # type: ignore[call-overload]
+    volumes = [made[number]["volume"] for number in sorted(made, key=int)]
     plain = ("openstack", "--os-cloud", VAULT)
     me = run(*plain, "token", "issue", "-f", "value", "-c", "user_id", show=False).strip()
     run(*plain, "role", "add", "--user", me, "--project", project, "member", show=False)
-    data = [part for one in volumes[1:] for part in ("--block-device", _device(one["external_id"]))]
+    public = os.environ["STORY_KEY"] + ".pub"
+    run(*plain, "keypair", "create", "--public-key", public, project, "-f", "value", "-c", "name", show=False)
+    groups = run(
+        *plain, "security", "group", "list", "--project", project, "-f", "value", "-c", "ID", show=False
+    )
+    way_in = ("--protocol", "tcp", "--dst-port", "22", "--remote-ip", "10.0.0.0/8", groups.split()[0])
+    run(*plain, "security", "group", "rule", "create", *way_in, show=False)
+    data = [part for one in volumes[1:] for part in ("--block-device", _device(one))]
     server = (
-        "--flavor", "gov.micro", "--network", "zone-public", "--volume", volumes[0]["external_id"], *data,
-        "--wait", "-f", "value", "-c", "addresses",
+        "--flavor", "gov.micro", "--network", "zone-public", "--volume", volumes[0], *data,
+        "--key-name", project, "--wait", "-f", "value", "-c", "addresses",
     )  # fmt: skip
     shown = run(*plain, "--os-project-id", project, "server", "create", *server, "rescued")
     return next(part for part in shown.replace("'", " ").replace(",", " ").split() if part.startswith("10."))

@@ -11,6 +11,7 @@ from cloudctl.models import Operation, Resource, Vault
 from cloudctl.ports import NewBackup
 from dr.capture import PATIENCE
 from dr.marks import name_of_point
+from provisioning.drivers.fake_state import Call
 from tests.flows.protecting import CITY, DAY_S, SOURCE, Protected, protect
 
 pytestmark = pytest.mark.usefixtures("small_gib")
@@ -153,12 +154,16 @@ def test_a_scheduler_that_does_not_know_its_service_yet_is_waited_for(world: Pro
     world.source.cinder.is_service_known = False
     operation_id = world.point(point_id).operation_id
     began, engine = world.clock.now(), world.engine()
+
+    def hears_of_it_in_time(_call: Call) -> None:
+        if (world.clock.now() - began).total_seconds() > 40:
+            world.source.cinder.is_service_known = True
+
+    world.source.state.before = hears_of_it_in_time
     while world.operation(operation_id).ended_at is None:
         assert operation_id is not None
         engine.run(operation_id)
         world.clock.advance(1)
-        if (world.clock.now() - began).total_seconds() > 40:
-            world.source.cinder.is_service_known = True
     assert world.point(point_id).state == "protected", world.operation(operation_id).error_message
     world.assert_nothing_over()
 
