@@ -1,8 +1,8 @@
 """Everything that gates, in order, with the time each part took: `make test` and CI run just this.
 
 Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, ssh, Pango, a Chinese font), then:
-check, the tests that need no cloud, the lab, the tests on the lab, the lab with real guests, the tests on that. A
-skipped test fails the run. The lab is left running or not as it was found, with rows for guests.
+check, the tests that need no cloud, the lab, the tests on the lab, the lab with real guests, the tests on
+that. A skipped test fails the run. The lab is left running or not as it was found, with rows for guests.
 """
 
 import os
