@@ -52,5 +52,10 @@ def _pool(told: Json) -> Room | None:
     usable = total * (1 - float(told.get("reserved_percentage") or 0) / 100)
     if not told.get("thin_provisioning_support"):
         return Room(int(usable), int(total - free))
-    ratio = float(told.get("max_over_subscription_ratio") or 1)
-    return Room(int(usable * ratio), int(told.get("provisioned_capacity_gb") or total - free))
+    try:
+        ratio = float(told.get("max_over_subscription_ratio") or 1)
+    except ValueError:  # "auto": a ratio that moves with the use says nothing about what still fits
+        return None
+    # A driver that has its pool to itself tells what Cinder has given out, and not what there is in it.
+    promised = told.get("provisioned_capacity_gb") or told.get("allocated_capacity_gb") or total - free
+    return Room(int(usable * ratio), int(promised))
