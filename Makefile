@@ -46,7 +46,9 @@ unit: setup  ## seconds
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 soak: setup  ## exhaustive and long runs
-	@$(BIN)/pytest -q -rP -m soak --timeout 7200
+	@$(BIN)/pytest -q -rP -m "soak and not guests" --timeout 7200
+	@$(BIN)/cloudctl lab up --guests
+	@$(BIN)/pytest -q -rP -m "soak and guests" --timeout 7200
 
 mutants: setup  ## the share of mutants of the rate and target modules that the tests kill
 	@$(BIN)/python tests/mutants.py

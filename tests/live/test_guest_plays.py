@@ -15,7 +15,8 @@ from cloudctl.ports import Host, Play, PlayResult
 from provisioning.drivers.ansible_plays import AnsiblePlays
 from tests.live.guest import Guest, a_guest
 
-pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
+# Some five minutes in a guest whose processor is emulated: too long for every run.
+pytestmark = [pytest.mark.guests, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 
 @dataclass
