@@ -3,6 +3,8 @@
 import hashlib
 import os
 import secrets as _random
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -108,8 +110,21 @@ class Box:
             raise Misconfigured("a sealed secret was sealed with another key") from error
 
 
+def _make_once(key_file: Path, make: Callable[[Path], None]) -> None:
+    """A key where there is none; several who make it at once end with the same one."""
+    if key_file.exists():
+        return
+    own = key_file.with_name(f"{key_file.name}.{_random.token_hex(4)}")
+    make(own)
+    try:
+        with suppress(FileExistsError):  # somebody else's was first, and is as good
+            key_file.hardlink_to(own)
+    finally:
+        own.unlink()
+
+
 class Signer:
-    """Signs the heads of the audit chain (Ed25519); anyone with the public key can check."""
+    """Signs heads of the audit chain and of points (Ed25519); anyone with the public key can check."""
 
     def __init__(self, key_file: Path) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(read_private(key_file))
@@ -118,15 +133,7 @@ class Signer:
     @classmethod
     def of(cls, key_file: Path) -> "Signer":
         """The key of the file; made when there is none. Of several who make it at once, one wins."""
-        if not key_file.exists():
-            own = key_file.with_name(f"{key_file.name}.{_random.token_hex(4)}")
-            cls.make_key(own)
-            try:
-                key_file.hardlink_to(own)
-            except FileExistsError:
-                pass
-            finally:
-                own.unlink()
+        _make_once(key_file, cls.make_key)
         return cls(key_file)
 
     @staticmethod
@@ -160,15 +167,7 @@ class SshKey:
     @classmethod
     def of(cls, key_file: Path) -> "SshKey":
         """The key of the file; made when there is none. Of several who make it at once, one wins."""
-        if not key_file.exists():
-            own = key_file.with_name(f"{key_file.name}.{_random.token_hex(4)}")
-            cls.make_key(own)
-            try:
-                key_file.hardlink_to(own)
-            except FileExistsError:
-                pass
-            finally:
-                own.unlink()
+        _make_once(key_file, cls.make_key)
         return cls(key_file)
 
     @staticmethod
