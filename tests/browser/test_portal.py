@@ -125,6 +125,7 @@ def test_from_over_quota_to_the_last_approval(page: Page, browser: Browser, addr
 
 def test_the_keyboard_alone_is_enough_to_sign_in(page: Page) -> None:
     page.goto("/")
+    expect(page.get_by_label("用户名")).to_be_focused()
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
