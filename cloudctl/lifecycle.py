@@ -89,6 +89,28 @@ class PointState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class FailoverState(StrEnum):
+    """How far the move of a protection group to another site has come. Stored: never rename one without a
+    migration. What each step proves is in docs/model/failover.pml, checked in every order of events."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"  # by two people, for this very plan
+    RESERVED = "reserved"  # room at the other site is held
+    DRAINED = "drained"  # planned moves only: users are away from the old site
+    SEIZED = "seized"  # the epoch is ours and closed: the old site can no longer renew its lease
+    FENCED = "fenced"  # proof that the old site's writers stopped, or their lease is over
+    SYNCED = "synced"  # planned moves only: what was written last has arrived
+    PROMOTING = "promoting"  # the intent; no way back from here
+    PROMOTED = "promoted"
+    OPENED = "opened"  # the epoch is open: the agent here may take the lease
+    STARTED = "started"
+    VALIDATED = "validated"  # the application answered
+    SHIFTED = "shifted"  # users are here
+    COMMITTED = "committed"
+    GIVING_BACK = "giving_back"
+    ABORTED = "aborted"
+
+
 S = TypeVar("S", bound=StrEnum)
 
 
@@ -193,6 +215,34 @@ POINT: tuple[Transition[PointState], ...] = (
     _p("expiring", "finish", "expired"),
     *(_p(state, "fail", "failed") for state in ("planned", "capturing", "copying")),
     *(_p(state, "cancel", "cancelled", "admin") for state in ("planned", "capturing", "copying")),
+)
+
+
+def _f(source: str, event: str, target: str, who: str = "system") -> Transition[FailoverState]:
+    return Transition(FailoverState(source), event, FailoverState(target), frozenset(who.split()))
+
+
+_RETURNABLE = ("requested", "approved", "reserved", "drained", "seized", "fenced", "synced")
+
+FAILOVER: tuple[Transition[FailoverState], ...] = (
+    _f("requested", "approve", "approved", "approver"),
+    _f("approved", "reserve", "reserved"),
+    _f("reserved", "drain", "drained"),
+    _f("reserved", "seize", "seized"),
+    _f("drained", "seize", "seized"),
+    *(_f(state, "lose", "aborted") for state in ("reserved", "drained", "promoting", "promoted")),
+    _f("seized", "fence", "fenced"),
+    _f("fenced", "sync", "synced"),
+    _f("fenced", "promote", "promoting"),
+    _f("synced", "promote", "promoting"),
+    _f("promoting", "promoted", "promoted"),
+    _f("promoted", "open", "opened"),
+    _f("opened", "start", "started"),
+    _f("started", "validate", "validated"),
+    _f("validated", "shift", "shifted"),
+    _f("shifted", "commit", "committed", "requester admin"),
+    *(_f(state, "abort", "giving_back", "requester admin system") for state in _RETURNABLE),
+    _f("giving_back", "return", "aborted"),
 )
 
 

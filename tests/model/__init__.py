@@ -1,0 +1,1 @@
+"""The protocols as models, checked in every order of events."""
