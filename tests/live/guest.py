@@ -1,5 +1,6 @@
 """A real guest of the lab as a test sees it: made with the plain SDK, entered by SSH, asked over HTTP."""
 
+import base64
 import json
 import subprocess
 import time
@@ -49,6 +50,10 @@ class Guest:
         with urllib.request.urlopen(f"http://{self.address}{path}", body, timeout=10) as answer:
             return json.load(answer)
 
+    def console(self) -> str:
+        """What it has printed on its console so far, as Nova tells it."""
+        return str(self.cloud.compute.get_server_console_output(self.server)["output"])
+
     def wait_until_inside(self) -> None:
         reach(lambda: self.run("true"), subprocess.CalledProcessError)
 
@@ -80,7 +85,9 @@ def make_key(directory: Path) -> Path:
 
 
 @contextmanager
-def a_guest(cloud: Any, directory: Path, network: str = "zone-public") -> Iterator[Guest]:
+def a_guest(
+    cloud: Any, directory: Path, network: str = "zone-public", user_data: str = ""
+) -> Iterator[Guest]:
     """A server with a boot volume and a data volume of 1 GiB each, gone afterwards with all it had."""
     name = f"guest-{uuid.uuid4().hex[:8]}"
     key = make_key(directory)
@@ -111,6 +118,7 @@ def a_guest(cloud: Any, directory: Path, network: str = "zone-public") -> Iterat
                 {"uuid": one.id, "boot_index": index, "source_type": "volume", "destination_type": "volume"}
                 for one, index in ((boot, 0), (data, -1))
             ],
+            **({"user_data": base64.b64encode(user_data.encode()).decode()} if user_data else {}),
         )  # fmt: skip
         undo.callback(_delete_server, cloud, server)
         server = cloud.compute.wait_for_server(server, interval=0.3, wait=_BUILT_S)

@@ -1,6 +1,7 @@
 """Real guests on the lab: they boot, take the request's key, keep their bytes, and outlive what is killed."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from lab import Lab
 from lab.processes import wait_until
+from provisioning.guest_access import user_data
 from tests.live.guest import Guest, a_guest, make_key, reach
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(420)]
@@ -39,7 +41,12 @@ def connect(lab: Lab, site: str) -> Any:
 @pytest.fixture(scope="module")
 def guest(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """One server at the province for all tests that leave it as it is."""
-    with connect(lab, PROVINCE) as cloud, a_guest(cloud, tmp_path_factory.mktemp("keys")) as made:
+    place = tmp_path_factory.mktemp("keys")
+    public = make_key(place).with_suffix(".pub").read_text().strip()
+    head, _, document = user_data(public).partition("\n")
+    asked = json.loads(document) | {"runcmd": [["echo", "said at the first boot"]]}
+    said = f"{head}\n{json.dumps(asked)}\n"
+    with connect(lab, PROVINCE) as cloud, a_guest(cloud, place, user_data=said) as made:
         print({what: round(took, 1) for what, took in made.took_s.items()})
         yield made
 
@@ -49,7 +56,9 @@ def city_guest(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     """One server at the city, whose site the last tests stop and cut."""
     with (
         connect(lab, CITY) as cloud,
-        a_guest(cloud, tmp_path_factory.mktemp("keys"), "zone-dedicated") as made,
+        a_guest(
+            cloud, tmp_path_factory.mktemp("keys"), "zone-dedicated", "#!/bin/sh\necho probed $(hostname)\n"
+        ) as made,
     ):
         yield made
 
@@ -90,8 +99,17 @@ def test_the_application_writes_rows_and_reads_them(guest: Guest) -> None:
 
 
 def test_its_console_can_be_read(guest: Guest) -> None:
-    log = guest.cloud.compute.get_server_console_output(guest.server)["output"]
-    assert "guest: booted after" in log
+    assert "guest: booted after" in guest.console()
+
+
+def test_cloudctl_has_its_user_there_when_the_user_data_asks_for_it(guest: Guest) -> None:
+    assert guest.run("sudo -u cloudctl sudo whoami") == "root"
+    assert guest.run("sudo cat /home/cloudctl/.ssh/authorized_keys").startswith("restrict ssh-ed25519 ")
+
+
+def test_a_command_of_the_user_data_tells_the_console_what_it_says(guest: Guest) -> None:
+    assert "said at the first boot" in guest.console()
+    assert "guest: the script of the user data ended with 0" in guest.console()
 
 
 def test_a_snapshot_of_a_volume_in_use_has_the_bytes_of_the_moment(guest: Guest) -> None:
@@ -141,6 +159,10 @@ def test_a_city_has_guests_of_its_own(city_guest: Guest) -> None:
     assert city_guest.ask("/health")["notes"] == 0
 
 
+def test_a_script_as_user_data_runs_at_the_first_boot(city_guest: Guest) -> None:
+    assert f"probed {city_guest.server.name}" in city_guest.console()
+
+
 def test_it_comes_back_with_its_site(lab: Lab, city_guest: Guest) -> None:
     booted = city_guest.run("cat /proc/sys/kernel/random/boot_id")
     made = city_guest.ask("/notes", "before the stop")["id"]
@@ -149,6 +171,7 @@ def test_it_comes_back_with_its_site(lab: Lab, city_guest: Guest) -> None:
     city_guest.wait_until_it_answers()
     assert city_guest.run("cat /proc/sys/kernel/random/boot_id") != booted
     assert {"id": made, "text": "before the stop"} in city_guest.ask("/notes")
+    assert city_guest.run("sudo ls /var/lib/guest").split() == ["instance", "script.ran"]
 
 
 def test_a_cut_site_keeps_its_guests_and_joined_they_are_reached_again(lab: Lab, city_guest: Guest) -> None:
