@@ -10,7 +10,16 @@ from typing import Any
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.lifecycle import ResourceState as State
-from cloudctl.ports import TAG_INSTALLATION, TAG_REQUEST, TAG_RESOURCE, Port, Server, Tags, Volume
+from cloudctl.ports import (
+    TAG_INSTALLATION,
+    TAG_REQUEST,
+    TAG_RESOURCE,
+    TAG_RESTORE,
+    Port,
+    Server,
+    Tags,
+    Volume,
+)
 from provisioning.desired import PORT, SERVER, VOLUME
 
 SETTLED = (State.ACTIVE, State.ERROR, State.MISSING, State.ORPHANED)
@@ -50,6 +59,22 @@ class There:
 
 
 @dataclass(frozen=True)
+class Restores:
+    """Restores and proofs that go on: their numbers, and the ids of the volumes that they have made.
+
+    By id as well, since Cinder writes the tags of the volume that was backed up onto the one restored to.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+
+    def have(self, thing: There, installation: str) -> bool:
+        """Whether the thing is there for the time of one of them."""
+        is_ours = thing.tags.get(TAG_INSTALLATION) == installation
+        return thing.external_id in self.volumes or (is_ours and thing.tags.get(TAG_RESTORE) in self.numbers)
+
+
+@dataclass(frozen=True)
 class Drift:
     """A known resource that is not as recorded, and why that can be."""
 
@@ -81,8 +106,9 @@ def compare(
     there: Sequence[There],
     busy_requests: frozenset[int] = frozenset(),
     our_projects: frozenset[str] = frozenset(),
+    restores: Restores = Restores(),
 ) -> Comparison:
-    """Compare. What belongs to a request with an open operation is left to that operation."""
+    """Compare. What belongs to a request or restore with an open operation is left to that operation."""
     rows = {(row.kind, row.external_id): row for row in known if row.external_id}
     rows_by_id = {row.id: row for row in known}
     matched: dict[str, There] = {}
@@ -90,7 +116,10 @@ def compare(
     revenants: dict[str, There] = {}
     foreign: list[There] = []
     for thing in there:
-        row = rows.get((thing.kind, thing.external_id)) or _by_tag(rows_by_id, thing, installation)
+        row = rows.get((thing.kind, thing.external_id))
+        if row is None and restores.have(thing, installation):
+            continue
+        row = row or _by_tag(rows_by_id, thing, installation)
         if row is not None and row.state == State.RELEASED:
             if row.is_still and not _is_busy(thing, busy_requests, installation):
                 revenants[row.id] = thing

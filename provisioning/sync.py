@@ -14,13 +14,22 @@ from cloudctl.clock import new_id
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, CloudNotFound
 from cloudctl.lifecycle import ResourceState as State
-from cloudctl.models import CatalogueItem, Operation, Project, Resource, ServiceRequest, Site
+from cloudctl.models import (
+    CatalogueItem,
+    Operation,
+    PolicyMember,
+    Project,
+    Resource,
+    Restore,
+    ServiceRequest,
+    Site,
+)
 from cloudctl.notices import tell
 from cloudctl.operations import OPEN
 from cloudctl.ports import TAG_REQUEST, TAG_RESOURCE, Cloud, Clouds, Room
 from cloudctl.store import UnitOfWork
 from provisioning import administrators, running
-from provisioning.comparison import Comparison, Known, There, compare, things
+from provisioning.comparison import Comparison, Known, Restores, There, compare, things
 from provisioning.counting import Count
 from provisioning.desired import PORT, SERVER, VOLUME
 
@@ -62,9 +71,8 @@ def sync(core: Core, clouds: Clouds, actor: Actor, site_id: str, count: Count | 
         projects = {p.external_id: p for p in uow.all(Project, Project.site_id == site_id) if p.external_id}
         external = {project.id: external_id for external_id, project in projects.items()}
         known = [_known(row, before, external) for row in uow.all(Resource, Resource.site_id == site_id)]
-        found = compare(
-            core.settings.installation, known, there, _busy_requests(uow, site_id), frozenset(projects)
-        )
+        busy, restores = _busy_requests(uow, site_id), _open_restores(uow, site_id)
+        found = compare(core.settings.installation, known, there, busy, frozenset(projects), restores)
         names = {row.id: row for row in known}
         orphans = _write(core, uow, site_id, found, projects)
         running.write_down(uow, site_id, servers, core.clock.now())
@@ -99,6 +107,7 @@ def _quota_drifts(core: Core, cloud: Cloud, site_id: str) -> tuple[list[QuotaDri
     with core.store.read() as uow:
         bound = [Project.site_id == site_id, Project.external_id.is_not(None), Project.state == "active"]
         projects = uow.all(Project, *bound, order_by=[Project.id])
+        rooms = _backup_rooms_gib(uow, site_id)
     there = {project.id for project in cloud.list_projects()} if projects else set()
     drifts: list[QuotaDrift] = []
     lost: list[str] = []
@@ -107,7 +116,8 @@ def _quota_drifts(core: Core, cloud: Cloud, site_id: str) -> tuple[list[QuotaDri
         if project.external_id not in there:
             lost.append(project.id)
         elif project.quota_pushed_at is not None:
-            drifts += _drifts_of(cloud, project.id, project.external_id, Amounts(project.quota_pushed))
+            found = _drifts_of(cloud, project.id, project.external_id, Amounts(project.quota_pushed))
+            drifts += [one for one in found if not _is_room(one, rooms.get(project.id, 0))]
     return drifts, lost
 
 
@@ -121,6 +131,13 @@ def _drifts_of(cloud: Cloud, project_id: str, external_id: str, pushed: Amounts)
         for kind in Kind
         if pushed[kind] != now[kind]
     ]
+
+
+def _is_room(drift: QuotaDrift, room_gib: int) -> bool:
+    """Whether a backup may have opened it: Cinder counts snapshots as GiB of volumes, and the driver gives
+    a project that has no room for one as much more as its volume is large, until the next push."""
+    more = drift.is_now - drift.pushed
+    return drift.kind == Kind.VOLUME_GIB.value and 0 < more <= room_gib
 
 
 # -- reading rows -----------------------------------------------------------------------------------------
@@ -138,6 +155,25 @@ def _known(row: Resource, before: Mapping[str, str], external: Mapping[str, str]
         row.id, row.kind, row.name, row.external_id, row.state, row.origin, project, row.request_id,
         row.spec or {}, Amounts(row.amounts), before.get(row.id) == row.state,
     )  # fmt: skip
+
+
+def _backup_rooms_gib(uow: UnitOfWork, site_id: str) -> dict[str, int]:
+    """By project what its volumes have together, where they are backed up."""
+    systems = uow.column(PolicyMember.system_id, PolicyMember.site_id == site_id)
+    volumes = (Resource.site_id == site_id, Resource.kind == VOLUME, Resource.state != State.RELEASED)
+    rooms: dict[str, int] = {}
+    for project_id, amounts in uow.tuples(
+        [Resource.project_id, Resource.amounts], *volumes, Resource.system_id.in_(systems)
+    ):
+        rooms[project_id] = rooms.get(project_id, 0) + Amounts(amounts)[Kind.VOLUME_GIB]
+    return rooms
+
+
+def _open_restores(uow: UnitOfWork, site_id: str) -> Restores:
+    """Restores and proofs that go on here: what they make for a time is their business."""
+    open_ones = uow.all(Restore, Restore.to_site_id == site_id, Restore.state.in_(("asked", "running")))
+    volumes = (made.get("volume") for one in open_ones for made in (one.made or {}).values())
+    return Restores(frozenset(str(one.id) for one in open_ones), frozenset(one for one in volumes if one))
 
 
 def _busy_requests(uow: UnitOfWork, site_id: str) -> frozenset[int]:

@@ -14,6 +14,7 @@ from cloudctl.ports.cloud import (
     TAG_INSTALLATION,
     TAG_REQUEST,
     TAG_RESOURCE,
+    TAG_RESTORE,
     TAG_SYSTEM,
     Bell,
     Cloud,
@@ -35,7 +36,9 @@ from cloudctl.ports.cloud import (
     Tags,
     Volume,
 )
+from cloudctl.ports.isolation import NetworksInProject, NewIsolatedNetwork, NewSubnet, OwnNetwork
 from cloudctl.ports.objects import (
+    NULL_VERSION,
     LockMode,
     ObjectStore,
     Purpose,
@@ -47,9 +50,11 @@ from cloudctl.ports.quiescing import NoQuiescing, Quiescing
 
 __all__ = [
     "NO_LIMIT",
+    "NULL_VERSION",
     "TAG_INSTALLATION",
     "TAG_REQUEST",
     "TAG_RESOURCE",
+    "TAG_RESTORE",
     "TAG_SYSTEM",
     "Backup",
     "BackupRecord",
@@ -67,14 +72,18 @@ __all__ = [
     "Inspection",
     "LockMode",
     "Named",
+    "NetworksInProject",
     "NewBackup",
+    "NewIsolatedNetwork",
     "NewPort",
     "NewServer",
     "NewSnapshot",
+    "NewSubnet",
     "NewVolume",
     "NoQuiescing",
     "ObjectStore",
     "OnTask",
+    "OwnNetwork",
     "Play",
     "PlayResult",
     "Plays",

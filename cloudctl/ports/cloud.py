@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.ports.backups import BackupsInProject, CloudBackups
+from cloudctl.ports.isolation import NetworksInProject
 
 Tags = Mapping[str, str]
 
@@ -18,6 +19,7 @@ TAG_INSTALLATION = "cloudctl:installation"
 TAG_REQUEST = "cloudctl:request"
 TAG_RESOURCE = "cloudctl:resource"
 TAG_SYSTEM = "cloudctl:system"
+TAG_RESTORE = "cloudctl:restore"
 
 NO_LIMIT = 2**31 - 1  # how a quota without limit reads: Amounts keeps no zeros, so absence says "none at all"
 
@@ -107,6 +109,7 @@ class NewPort:
     network_id: str
     security_group_ids: tuple[str, ...]
     tags: Tags
+    addresses: tuple[str, ...] = ()  # exactly these; empty: one of each subnet, as the cloud gives them
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class NewServer:
     tags: Tags
     zone: str | None = None  # availability zone
     user_data: str | None = None  # what cloud-init reads at the first start; no secret
+    has_config_drive: bool = False  # it reads that from a disk: its network may have no metadata service
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class Inspection:
     default_quotas: Mapping[str, int]  # service:word to limit; -1 is none
 
 
-class CloudInProject(BackupsInProject, Protocol):
+class CloudInProject(BackupsInProject, NetworksInProject, Protocol):
     """A cloud seen from inside one project: what is made here belongs to it."""
 
     def list_volumes(self) -> list[Volume]:
@@ -186,7 +190,8 @@ class CloudInProject(BackupsInProject, Protocol):
         """Start making a volume; its tags are on it from the first moment."""
 
     def create_port(self, new: NewPort) -> Port:
-        """Make a port. A Neutron that cannot tag at create leaves it untagged: `tag_port` follows."""
+        """Make a port; CloudConflict when an address asked for is taken. A Neutron that cannot tag at create
+        leaves it untagged: `tag_port` follows."""
 
     def tag_port(self, port_id: str, tags: Tags) -> None:
         """Put the tags on; again changes nothing."""
@@ -205,6 +210,9 @@ class CloudInProject(BackupsInProject, Protocol):
 
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         """Start detaching; not attached is fine."""
+
+    def rename_volume(self, volume_id: str, name: str) -> None:
+        """Give a volume another name; again changes nothing. CloudNotFound when it is gone."""
 
     def delete_server(self, server_id: str) -> None:
         """Start deleting; gone already is fine."""
@@ -226,6 +234,9 @@ class Cloud(CloudBackups, Protocol):
 
     def rights(self) -> list[Right]:
         """Exactly the rights needed, each with whether it is held; changes nothing."""
+
+    def api_addresses(self) -> list[str]:
+        """`address:port` of each API of the site, names resolved: what no isolated network may reach."""
 
     def inspect(self) -> Inspection:
         """Sign in and ask every service; never raises for what does not answer. Changes nothing."""

@@ -4,11 +4,14 @@ An ObjectStore is one bucket seen through one credential. Errors: CloudUnavailab
 ObjectMissing, ObjectLocked, VaultFull, CloudForbidden (do not), each with the store's request id.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+#: The version of an object from before its bucket kept versions.
+NULL_VERSION = "null"
 
 
 class LockMode(StrEnum):
@@ -39,6 +42,9 @@ class StoredObject:
     retain_until: datetime | None = None  # only `head` tells
     is_latest: bool = True
     is_delete_marker: bool = False
+    headers: Mapping[str, str] = field(
+        default_factory=dict
+    )  # content-type, x-amz-meta-...; only `head` tells
 
 
 class ObjectStore(Protocol):
@@ -53,7 +59,9 @@ class ObjectStore(Protocol):
         """Every version and delete marker, in the order of the keys, the newest of a key first."""
 
     def head(self, key: str, version_id: str | None = None) -> StoredObject:
-        """What the store knows of it. ObjectMissing when there is none."""
+        """What the store knows of it. ObjectMissing when there is none.
+
+        Here and below `NULL_VERSION` names the version from before the bucket kept any."""
 
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """All its bytes. ObjectMissing when there is none; for what fits into memory."""
@@ -61,12 +69,23 @@ class ObjectStore(Protocol):
     def stream(self, key: str, version_id: str | None = None, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """Its bytes piece by piece. ObjectMissing when there is none."""
 
-    def put(self, key: str, body: bytes, retain_until: datetime | None = None) -> StoredObject:
-        """Write it in one piece, checked by the store against its MD5; locked until then where the store can.
-        Writing again makes a new version."""
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        """Write it in one piece, checked by the store against its MD5; locked until then where the store can
+        (a moment that is over locks nothing).
+        Writing again makes a new version. `headers` as `head` tells them."""
 
     def put_stream(
-        self, key: str, chunks: Iterable[bytes], retain_until: datetime | None = None
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> StoredObject:
         """Write what does not fit into memory, in parts; an upload that was cut off leaves nothing."""
 
@@ -76,6 +95,10 @@ class ObjectStore(Protocol):
 
     def lock_mode(self) -> LockMode:
         """Whether the bucket locks what is put into it, read back from it and never assumed."""
+
+    def keeps_versions(self) -> bool:
+        """Whether what is put over or deleted stays as an older version, read back from the bucket.
+        CloudNotFound when there is no bucket."""
 
 
 class Stores(Protocol):
@@ -90,6 +113,17 @@ class Stores(Protocol):
 
     def bucket(self, site_id: str, name: str) -> ObjectStore:
         """A department's bucket at the site, to be read."""
+
+    def restored(self, site_id: str, name: str) -> ObjectStore:
+        """A bucket at the site through the credential that brings buckets back: it lists, reads, puts and
+        deletes there, and may make buckets. Misconfigured where the site has none."""
+
+    def make_bucket(self, site_id: str, name: str) -> None:
+        """Make an empty bucket that keeps versions, through the same credential; again changes nothing.
+        CloudConflict when somebody else has a bucket of that name."""
+
+    def drop_bucket(self, site_id: str, name: str) -> None:
+        """Remove the bucket; gone already is fine. CloudConflict while anything is in it."""
 
     def sites(self) -> list[str]:
         """The sites that have a vault."""

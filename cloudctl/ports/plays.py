@@ -100,7 +100,10 @@ class Plays(Protocol):
         """
 
     def reaches(self, host: Host) -> bool:
-        """Whether SSH answers and lets us in; takes seconds at most, changes nothing, never raises."""
+        """Whether SSH answers and lets us in; takes seconds at most, changes nothing.
+
+        Misconfigured: nothing can be reached from here, whatever the servers do (no ssh, a broken key).
+        """
 
     def public_key(self) -> str:
         """The key that servers must let in, as a line of authorized_keys. Made when there is none yet."""

@@ -67,12 +67,12 @@ class AnsiblePlays:
         return collector.result(status, time.monotonic() - began)
 
     def reaches(self, host: Host) -> bool:
+        self.public_key()
         try:
             _check((host,))
-            self.public_key()
             address = [*self._ssh(host), "-p", str(host.port), f"{host.user}@{host.address}", "true"]
             done = subprocess.run(address, capture_output=True, timeout=_REACH_S, check=False)
-        except (BadInput, Misconfigured, OSError, subprocess.TimeoutExpired):
+        except (BadInput, OSError, subprocess.TimeoutExpired):
             return False
         return done.returncode == 0
 

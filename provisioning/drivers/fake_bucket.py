@@ -18,7 +18,7 @@ from datetime import datetime
 
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudctlError, CloudUnavailable, ObjectLocked, ObjectMissing, VaultFull
-from cloudctl.ports import LockMode, StoredObject
+from cloudctl.ports import NULL_VERSION, LockMode, StoredObject
 from provisioning.drivers.fake_state import Call, PlannedFailure
 
 
@@ -33,16 +33,23 @@ class Version:
     stored_at: datetime
     retain_until: datetime | None = None
     is_delete_marker: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def seen(self, is_latest: bool, is_head: bool = False) -> StoredObject:
         """As a listing shows it, or as `head` does, which also tells the lock."""
         return StoredObject(
             self.key, len(self.body), self.etag, self.version_id, self.stored_at,
             self.retain_until if is_head else None, is_latest, self.is_delete_marker,
+            self.headers if is_head else {},
         )  # fmt: skip
 
 
-def _nothing(_call: Call) -> None:
+def _named(version_id: str | None) -> str | None:
+    """How the version is written down here."""
+    return None if version_id == NULL_VERSION else version_id
+
+
+def nothing(_call: Call) -> None:
     """The hook that is there before a test puts its own."""
 
 
@@ -55,11 +62,13 @@ class FakeBucket:
     lock: LockMode = LockMode.NONE
     is_versioned: bool = True
     capacity_bytes: int | None = None
-    before: Callable[[Call], None] = _nothing
-    after: Callable[[Call], None] = _nothing
+    before: Callable[[Call], None] = nothing
+    after: Callable[[Call], None] = nothing
     latency_s: Mapping[str, float] = field(default_factory=dict)
     sleep: Callable[[float], None] = lambda _seconds: None
     is_cut_off: bool = False
+    is_gone: bool = False  # it was not made yet, or removed
+    is_foreign: bool = False  # not made through the port: somebody else's
     versions: dict[str, list[Version]] = field(default_factory=dict)  # of a key, the oldest first
     failures: list[PlannedFailure] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -156,7 +165,7 @@ class FakeBucket:
         """The version, or the newest. ObjectMissing when there is none."""
         with self.mutex:
             rows = self.versions.get(key, [])
-            found = [row for row in rows if row.version_id == version_id] if version_id else rows[-1:]
+            found = [row for row in rows if row.version_id == _named(version_id)] if version_id else rows[-1:]
             if not found or found[0].is_delete_marker:
                 raise ObjectMissing(
                     "'{bucket}' has no object '{key}'",
@@ -164,7 +173,13 @@ class FakeBucket:
                 )  # fmt: skip
             return found[0]
 
-    def write(self, key: str, body: bytes, retain_until: datetime | None) -> Version:
+    def write(
+        self,
+        key: str,
+        body: bytes,
+        retain_until: datetime | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Version:
         """A new version, or in a bucket without versions the object anew. VaultFull over the capacity."""
         with self.mutex:
             rows = self.versions.get(key, []) if self.is_versioned else []
@@ -176,11 +191,13 @@ class FakeBucket:
                         bucket=self.name, cloud_request_id=self.request_id(),
                     )  # fmt: skip
             is_locking = self.lock is not LockMode.NONE
+            is_locking = is_locking and retain_until is not None and self.clock.now() < retain_until
             # the store checks what it is sent; what rots later no longer agrees with the tag
             etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
             version = Version(
-                key, self._new_id(), body, etag, self.clock.now(), retain_until if is_locking else None
-            )
+                key, self._new_id(), body, etag, self.clock.now(), retain_until if is_locking else None,
+                headers=dict(headers or {}),
+            )  # fmt: skip
             self.versions[key] = [*rows, version]
             return version
 
@@ -193,7 +210,7 @@ class FakeBucket:
                     marker = Version(key, self._new_id(), b"", "", self.clock.now(), is_delete_marker=True)
                     self.versions[key] = [*rows, marker]
                 return
-            going = [row for row in rows if version_id is None or row.version_id == version_id]
+            going = [row for row in rows if version_id is None or row.version_id == _named(version_id)]
             for row in going:
                 if row.retain_until is not None and self.clock.now() < row.retain_until:
                     raise ObjectLocked(

@@ -135,6 +135,10 @@ class FakeCloud(FakeCloudBackups):
             states = tuple(ServiceState(name, True) for name in services)
             return Inspection("cloudctl", ("admin",), states, 0.0, defaults)
 
+    def api_addresses(self) -> list[str]:
+        with self.state.call("api_addresses"):
+            return list(self.state.api_addresses)
+
     def find_domain(self, name: str) -> Named | None:
         with self.state.call("find_domain", subject=name):
             return next((d for d in self.state.domains.values() if d.name == name), None)

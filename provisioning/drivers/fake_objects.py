@@ -6,18 +6,19 @@ stores.vault_bucket("city-1").flip_bit(key)                               # the 
 cloud = FakeCloud("province", clock, native=stores.native("province"))    # its cinder-backup writes there
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 from cloudctl.clock import Clock, SystemClock
-from cloudctl.errors import CloudForbidden, Misconfigured
+from cloudctl.errors import CloudConflict, CloudForbidden, CloudNotFound, Misconfigured
 from cloudctl.ports import LockMode, ObjectStore, Purpose, StoredObject
-from provisioning.drivers.fake_bucket import FakeBucket
+from provisioning.drivers.fake_bucket import FakeBucket, nothing
+from provisioning.drivers.fake_state import Call
 
 NATIVE_BUCKET = "volumebackups"  # cinder-backup's usual one
 
-_READING = frozenset({"list", "list_versions", "head", "read", "stream", "lock_mode"})
+_READING = frozenset({"list", "list_versions", "head", "read", "stream", "lock_mode", "keeps_versions"})
 _WRITING = frozenset({"put", "put_stream"})
 _EXPIRING = frozenset({"delete_version"})
 _EVERYTHING = _READING | _WRITING | _EXPIRING | {"delete"}
@@ -62,15 +63,25 @@ class FakeObjectStore:
         for start in range(0, len(body), chunk_bytes):
             yield body[start : start + chunk_bytes]
 
-    def put(self, key: str, body: bytes, retain_until: datetime | None = None) -> StoredObject:
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> StoredObject:
         with self._call("put", key):
-            return self.held.write(key, bytes(body), retain_until).seen(True)
+            return self.held.write(key, bytes(body), retain_until, headers).seen(True)
 
     def put_stream(
-        self, key: str, chunks: Iterable[bytes], retain_until: datetime | None = None
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> StoredObject:
         with self._call("put_stream", key):
-            return self.held.write(key, b"".join(chunks), retain_until).seen(True)
+            return self.held.write(key, b"".join(chunks), retain_until, headers).seen(True)
 
     def delete(self, key: str, version_id: str | None = None) -> None:
         with self._call("delete" if version_id is None else "delete_version", key):
@@ -80,9 +91,18 @@ class FakeObjectStore:
         with self._call("lock_mode"):
             return self.held.lock
 
+    def keeps_versions(self) -> bool:
+        with self._call("keeps_versions"):
+            return self.held.is_versioned
+
     @contextmanager
     def _call(self, name: str, key: str = "") -> Iterator[None]:
         with self.held.call(name, key):
+            if self.held.is_gone:
+                raise CloudNotFound(
+                    "NoSuchBucket: '{bucket}'",
+                    bucket=self.bucket, cloud_request_id=self.held.request_id(),
+                )  # fmt: skip
             if name not in self._may:
                 raise CloudForbidden(
                     "AccessDenied: {call} in '{bucket}'",
@@ -108,6 +128,8 @@ class FakeStores:
             for site in sites
         }
         self._buckets: dict[tuple[str, str], FakeBucket] = {}
+        self.before: Callable[[Call], None] = nothing  # of buckets that are named from now on
+        self.after: Callable[[Call], None] = nothing
 
     # -- for tests
 
@@ -119,8 +141,10 @@ class FakeStores:
     def native_bucket(self, site_id: str, bucket: str = NATIVE_BUCKET) -> FakeBucket:
         """A bucket of the site that is no vault, with its hooks; made when it is first asked for."""
         self._check(site_id)
-        made = FakeBucket(bucket, self.clock, is_versioned=bucket != NATIVE_BUCKET)
-        return self._buckets.setdefault((site_id, bucket), made)
+        held = self._look_up(site_id, bucket)
+        if held.is_gone:
+            held.is_gone, held.is_foreign = False, True
+        return held
 
     def destroy(self, site_id: str) -> None:
         """The site is gone, and every bucket of it."""
@@ -137,10 +161,55 @@ class FakeStores:
         return FakeObjectStore(self.native_bucket(site_id, bucket or NATIVE_BUCKET))
 
     def bucket(self, site_id: str, name: str) -> ObjectStore:
-        return FakeObjectStore(self.native_bucket(site_id, name), _READING)
+        return FakeObjectStore(self._departments(site_id, name), _READING)
+
+    def restored(self, site_id: str, name: str) -> ObjectStore:
+        return FakeObjectStore(self._departments(site_id, name))
+
+    def make_bucket(self, site_id: str, name: str) -> None:
+        held = self._departments(site_id, name)
+        with held.call("make_bucket"):
+            if not held.is_gone and held.is_foreign:
+                raise CloudConflict("BucketAlreadyExists: '{bucket}'", bucket=name)
+            held.is_gone, held.is_foreign = False, False
+
+    def drop_bucket(self, site_id: str, name: str) -> None:
+        held = self._departments(site_id, name)
+        with held.call("drop_bucket"):
+            if held.versions:
+                raise CloudConflict("BucketNotEmpty: '{bucket}'", bucket=name)
+            held.is_gone = True
 
     def sites(self) -> list[str]:
         return sorted(self._vaults)
+
+    def buckets(self, site_id: str) -> list[str]:
+        """The names of the buckets of the site that are there and are no vault."""
+        return sorted(
+            name for (site, name), held in self._buckets.items() if site == site_id and not held.is_gone
+        )
+
+    def all_buckets(self, site_id: str) -> list[FakeBucket]:
+        """Every bucket of the site that is no vault and has been named so far, there or not."""
+        return [held for (site, _), held in self._buckets.items() if site == site_id]
+
+    def made_later(self, site_id: str, name: str) -> FakeBucket:
+        """A bucket that is not there yet, so that its hooks are set before it is made."""
+        return self._look_up(site_id, name)
+
+    def _departments(self, site_id: str, name: str) -> FakeBucket:
+        """A bucket that holds no backups."""
+        self._check(site_id)
+        if name in {NATIVE_BUCKET, self._vaults[site_id].name}:
+            raise CloudForbidden("{site}: the bucket {bucket} holds backups", site=site_id, bucket=name)
+        return self._look_up(site_id, name)
+
+    def _look_up(self, site_id: str, name: str) -> FakeBucket:
+        """The bucket as it is, or one that is not there yet."""
+        self._check(site_id)
+        new = FakeBucket(name, self.clock, is_versioned=name != NATIVE_BUCKET, is_gone=True)
+        new.before, new.after = self.before, self.after
+        return self._buckets.setdefault((site_id, name), new)
 
     def _check(self, site_id: str) -> None:
         if site_id not in self._vaults:

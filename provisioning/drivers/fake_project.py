@@ -13,13 +13,14 @@ from cloudctl.errors import (
     CloudRejected,
 )
 from cloudctl.ports import Named, NewPort, NewServer, NewVolume, Port, Rule, Server, Tags, Volume
+from provisioning.drivers.fake_isolation import FakeNetworks
 from provisioning.drivers.fake_snapshots import FakeProjectBackups
 from provisioning.drivers.fake_state import FakeState, Group
 
 _DELETABLE = ("available", "error", "error_deleting", "error_restoring")
 
 
-class FakeProject(FakeProjectBackups):
+class FakeProject(FakeNetworks, FakeProjectBackups):
     """Implements CloudInProject over a FakeState."""
 
     def __init__(self, state: FakeState, project_id: str) -> None:
@@ -76,28 +77,31 @@ class FakeProject(FakeProjectBackups):
             why = "image vanished while it was copied"
             self._change_volume(volume_id, status="error", error=why)
         else:
+            if image_id is not None:
+                self._state.bootable.add(volume_id)
             self._change_volume(volume_id, status="available")
 
     def create_port(self, new: NewPort) -> Port:
         state = self._state
         with state.call("create_port", self._id, new.name):
             self._check_access()
-            network = state.networks.get(new.network_id)
-            if network is None:
+            own = state.own_networks.get(new.network_id)
+            network = state.networks.get(new.network_id) if own is None else None
+            if network is None and own is None:
                 raise CloudNotFound("network {id} not found", id=new.network_id, cloud_request_id=self._req())
             for group_id in new.security_group_ids:
                 if group_id not in state.groups:
                     self._reject("security group {name} does not exist", group_id)
             self._check_quota(Amounts({Kind.PORTS: 1}))
             tags = {} if state.split_tagging else dict(new.tags)
-            port = Port(
-                state.new_id("port"), new.name, "DOWN", self._id, network.id, self._addresses(network), tags
-            )
+            addresses = self._addresses_on(own, new.addresses) if own else self._addresses(network)
+            port = Port(state.new_id("port"), new.name, "DOWN", self._id, new.network_id, addresses, tags)
             state.ports[port.id] = port
             return port
 
-    def _addresses(self, network: Named) -> tuple[str, ...]:
-        """The next address of each subnet, counted over all ports ever made."""
+    def _addresses(self, network: Named | None) -> tuple[str, ...]:
+        """The next address of each subnet of a shared network, counted over all ports ever made."""
+        assert network is not None
         subnets = network.details.get("subnets", ())
         assert isinstance(subnets, list | tuple)
         n = 10 + self._state.made
@@ -133,6 +137,8 @@ class FakeProject(FakeProjectBackups):
                 volume = state.volumes.get(volume_id)
                 if volume is None or volume.status != "available":
                     self._reject("volume {name} is not available", volume_id)
+            if new.boot_volume_id not in state.bootable:
+                self._reject("Block Device {name} is not bootable.", new.boot_volume_id)
             for port_id in new.port_ids:
                 self._check_port(port_id)
             vcpus, ram_mib = _number(flavor, "vcpus"), _number(flavor, "ram_mib")
@@ -220,6 +226,11 @@ class FakeProject(FakeProjectBackups):
             state.servers[server_id] = replace(server, volume_ids=left)
             self._change_volume(volume_id, status="detaching")
             state.begin(volume_id, lambda: self._change_volume(volume_id, status="available", server_ids=()))
+
+    def rename_volume(self, volume_id: str, name: str) -> None:
+        with self._state.call("rename_volume", self._id, volume_id):
+            self._check_access()
+            self._change_volume(self._volume(volume_id).id, name=name)
 
     # -- deleting
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudctlError, CloudUnavailable
-from cloudctl.ports import CloudProject, Named, Port, Rule, Server, Volume
+from cloudctl.ports import CloudProject, Named, OwnNetwork, Port, Rule, Server, Volume
 from provisioning.drivers.fake_cinder import FakeCinder
 
 # Medians of a real OpenStack on two cores, in seconds; for tests that want a cloud as slow as that.
@@ -65,6 +65,15 @@ class Group:
 
 
 @dataclass
+class FakeNetwork:
+    """A network of a project's own; `pools` is the first free address of each of its ranges."""
+
+    project_id: str
+    seen: OwnNetwork
+    pools: dict[str, str]
+
+
+@dataclass
 class PlannedFailure:
     """The nth call of that name fails, before or after it took effect."""
 
@@ -84,6 +93,11 @@ class PlannedFailure:
 
 def _nothing(_call: Call) -> None:
     """The hook that is there before a test puts its own."""
+
+
+def _plain_console(server: Server) -> str:
+    """What a server writes that nobody wrote a test for."""
+    return f"{server.name} login:"
 
 
 @dataclass
@@ -113,6 +127,10 @@ class FakeState:
     images: dict[str, Named] = field(default_factory=dict)
     volume_types: dict[str, Named] = field(default_factory=dict)
     networks: dict[str, Named] = field(default_factory=dict)
+    own_networks: dict[str, FakeNetwork] = field(default_factory=dict)
+    bootable: set[str] = field(default_factory=set)  # volumes that were made from no image
+    console: Callable[[Server], str] = _plain_console
+    api_addresses: tuple[str, ...] = ("198.51.100.10:5000", "198.51.100.10:8774")
     volumes: dict[str, Volume] = field(default_factory=dict)
     servers: dict[str, Server] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)

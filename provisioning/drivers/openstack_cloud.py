@@ -31,6 +31,7 @@ from provisioning.drivers.openstack_auth import ProjectAuth, entries, is_applica
 from provisioning.drivers.openstack_backup_room import BackupRoom
 from provisioning.drivers.openstack_backups import OpenStackBackups
 from provisioning.drivers.openstack_http import Caller, Line
+from provisioning.drivers.openstack_isolation import NetworkRoom, api_addresses
 from provisioning.drivers.openstack_project import OpenStackProject
 
 _MEMBER_ROLES = ("member", "_member_", "Member")  # what the role of an ordinary user is called, newest first
@@ -47,6 +48,7 @@ class OpenStackCloud(OpenStackBackups):
         self._call = Caller(line)
         self._facts = listing.SiteFacts(self._call)
         self._room = BackupRoom(self._call)
+        self._networks = NetworkRoom(self._call)
         self._projects: dict[str, OpenStackProject] = {}
 
     def close(self) -> None:
@@ -59,6 +61,9 @@ class OpenStackCloud(OpenStackBackups):
 
     def inspect(self) -> Inspection:
         return openstack_inspect.inspect(self._call, self._facts)
+
+    def api_addresses(self) -> list[str]:
+        return api_addresses(self._call)
 
     def find_domain(self, name: str) -> Named | None:
         rows = self._call.get("identity", "/domains", f"find domain {name}", {"name": name})["domains"]
@@ -134,7 +139,8 @@ class OpenStackCloud(OpenStackBackups):
                     site=self.site,
                 )
             caller = Caller(self._line, ProjectAuth(self._line.auth, project_id), project_id)
-            found = self._projects.setdefault(project_id, OpenStackProject(caller, self._facts, self._room))
+            made = OpenStackProject(caller, self._facts, self._room, self._networks)
+            found = self._projects.setdefault(project_id, made)
             self._forget_oldest()
         return found
 

@@ -11,6 +11,7 @@ from provisioning.drivers.openstack_backup_room import BackupRoom
 from provisioning.drivers.openstack_backups import OpenStackProjectBackups
 from provisioning.drivers.openstack_errors import as_busy
 from provisioning.drivers.openstack_http import Caller, Json, Params
+from provisioning.drivers.openstack_isolation import NetworkRoom, OpenStackNetworks
 from provisioning.drivers.openstack_listing import SiteFacts, ports, servers, volumes
 
 _VOLUMES = "block-storage"
@@ -19,13 +20,14 @@ _VOLUMES = "block-storage"
 _TAGS_AT_CREATE = "tag-ports-during-bulk-creation"
 
 
-class OpenStackProject(OpenStackProjectBackups):
+class OpenStackProject(OpenStackNetworks, OpenStackProjectBackups):
     """Implements CloudInProject."""
 
-    def __init__(self, caller: Caller, site: SiteFacts, room: BackupRoom) -> None:
+    def __init__(self, caller: Caller, site: SiteFacts, room: BackupRoom, networks: NetworkRoom) -> None:
         self._call = caller
         self._site = site
         self._room = room
+        self._networks = networks
 
     @property
     def _id(self) -> str:
@@ -69,6 +71,8 @@ class OpenStackProject(OpenStackProjectBackups):
             "network_id": new.network_id,
             "security_groups": list(new.security_group_ids),
         }
+        if new.addresses:
+            body["fixed_ips"] = [{"ip_address": address} for address in new.addresses]
         if _TAGS_AT_CREATE in self._site.network_extensions():
             body["tags"] = parse.tag_strings(new.tags)
         answer = self._call.post("network", "/ports", f"make port {new.name}", {"port": body})
@@ -98,6 +102,8 @@ class OpenStackProject(OpenStackProjectBackups):
         }
         if new.key_name:
             body["key_name"] = new.key_name
+        if new.has_config_drive:
+            body["config_drive"] = True
         if new.zone:
             body["availability_zone"] = new.zone
         if new.user_data:
@@ -177,6 +183,10 @@ class OpenStackProject(OpenStackProjectBackups):
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         path = f"/servers/{server_id}/os-volume_attachments/{volume_id}"
         self._forgive_gone("compute", path, f"detach volume {volume_id}")
+
+    def rename_volume(self, volume_id: str, name: str) -> None:
+        body = {"volume": {"name": name}}
+        self._call.put(_VOLUMES, f"/volumes/{volume_id}", f"rename volume {volume_id}", body)
 
     # -- deleting
 

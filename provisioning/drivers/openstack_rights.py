@@ -42,6 +42,8 @@ _PUSH = "to push quotas"
 _ZERO = "to set default quotas to zero"
 _QUOTA = "/os-quota-sets/" + _NO_PROJECT
 _MANAGER = frozenset({"admin", "manager"})
+_ANYBODY = frozenset({"admin", "manager", "member", "_member_", "Member"})
+_PROVE = "to start what was restored where nothing leads in or out"
 
 _NEEDS = (
     _tried("identity:list_projects", "to find and bind projects", OBSERVE, "identity /projects", name="-"),
@@ -82,6 +84,9 @@ _NEEDS = (
     ),
     _Need("backup:export-import", "to make the backups of one site known at another", BACKUP),
     _Need("volume_extension:backup_admin_actions:reset_status", "to set free a backup that hangs", BACKUP),
+    _Need("network:create_network", _PROVE, BACKUP, _ANYBODY),
+    _Need("network:update_quota:network", "to open room for the isolated network of a proof", BACKUP),
+    _Need("compute:console_output", "to read what was seen inside an isolated network", BACKUP, _ANYBODY),
 )
 _RESCOPE = "identity:token_for_project"
 

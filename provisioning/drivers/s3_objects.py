@@ -7,12 +7,12 @@ it); a lock is answered with yes by stores that have none (so it is read back).
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import boto3
 from botocore import exceptions as boto
@@ -21,6 +21,7 @@ from botocore.config import Config
 from cloudctl.errors import CloudctlError, CloudNotFound, CloudRejected, CloudUnavailable
 from cloudctl.ports import LockMode, StoredObject
 from provisioning.drivers.s3_errors import translated
+from provisioning.drivers.s3_headers import as_arguments, headers_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -124,23 +125,34 @@ class S3ObjectStore:
 
     # -- writing
 
-    def put(self, key: str, body: bytes, retain_until: datetime | None = None) -> StoredObject:
-        args: dict[str, Any] = {"Body": body, "ContentMD5": _md5(body)}
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> StoredObject:
+        args: dict[str, Any] = {"Body": body, "ContentMD5": _md5(body), **as_arguments(headers or {})}
         answer = self._locking(
             self._s3.put_object, f"put '{key}' into '{self.bucket}'", key, args, retain_until
         )
         return StoredObject(key, len(body), _etag(answer), _version(answer))
 
     def put_stream(
-        self, key: str, chunks: Iterable[bytes], retain_until: datetime | None = None
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        retain_until: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> StoredObject:
         parts = _parts(chunks)
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            return self.put(key, first, retain_until)
+            return self.put(key, first, retain_until, headers)
         what = f"put '{key}' into '{self.bucket}'"
-        upload = self._locking(self._s3.create_multipart_upload, what, key, {}, retain_until)["UploadId"]
+        about = as_arguments(headers or {})
+        upload = self._locking(self._s3.create_multipart_upload, what, key, about, retain_until)["UploadId"]
         mine = {"Bucket": self.bucket, "Key": key, "UploadId": upload}
         sent: list[dict[str, Any]] = []
         size = 0
@@ -158,7 +170,7 @@ class S3ObjectStore:
                 self._s3.abort_multipart_upload(**mine)
             raise
         version = _version(done)
-        if retain_until is not None and version is not None and not self._is_without_lock:
+        if _is_ahead(retain_until) and version is not None and not self._is_without_lock:
             self._retain(key, version, retain_until)
         return StoredObject(key, size, _etag(done), version)
 
@@ -173,7 +185,7 @@ class S3ObjectStore:
     ) -> dict[str, Any]:
         """The call with the lock; without, where the store has none (lock_mode says which, and `head`)."""
         lock = {}
-        if retain_until is not None and not self._is_without_lock:
+        if _is_ahead(retain_until) and not self._is_without_lock:
             lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": retain_until}
         with translated(self._site, what):
             try:
@@ -209,9 +221,22 @@ class S3ObjectStore:
         mode = ((told.get("Rule") or {}).get("DefaultRetention") or {}).get("Mode", "COMPLIANCE")
         return LockMode.GOVERNANCE if mode == "GOVERNANCE" else LockMode.COMPLIANCE
 
+    def keeps_versions(self) -> bool:
+        with translated(self._site, f"show the versioning of '{self.bucket}'"):
+            answer = self._s3.get_bucket_versioning(Bucket=self.bucket)
+        return bool(answer.get("Status") == "Enabled")
+
     def _of(self, key: str, version_id: str | None) -> dict[str, str]:
         which = {"VersionId": version_id} if version_id else {}
         return {"Bucket": self.bucket, "Key": key, **which}
+
+
+def _is_ahead(until: datetime | None) -> TypeGuard[datetime]:
+    """Whether there is still something to lock: stores refuse a lock that has run out (InvalidArgument).
+
+    What is put again after the lock of its point is over needs none any more. The time is the stores' own.
+    """
+    return until is not None and until > datetime.now(UTC)
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -242,7 +267,7 @@ def _in_order(page: dict[str, Any]) -> list[StoredObject]:
 def _seen(key: str, answer: dict[str, Any]) -> StoredObject:
     return StoredObject(
         key, answer["ContentLength"], _etag(answer), _version(answer), answer.get("LastModified"),
-        answer.get("ObjectLockRetainUntilDate"),
+        answer.get("ObjectLockRetainUntilDate"), headers=headers_of(answer),
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from cloudctl.config import Settings
-from cloudctl.errors import Misconfigured
+from cloudctl.errors import CloudForbidden, Misconfigured
 from cloudctl.ports import ObjectStore, Purpose
+from provisioning.drivers.s3_buckets import drop_bucket, make_bucket
 from provisioning.drivers.s3_objects import Access, S3ObjectStore, connect
 from provisioning.drivers.stores_file import SiteStores, read_stores
 
@@ -41,13 +42,30 @@ class S3Stores:
         found = self._site(site_id)
         if found.buckets is None:
             raise Misconfigured(_NO_ENTRY, what="buckets", site=site_id)
+        _must_be_a_departments(found, site_id, name)
         return self._store(found.buckets, name)
+
+    def restored(self, site_id: str, name: str) -> ObjectStore:
+        return self._store(self._restoring(site_id, name), name)
+
+    def make_bucket(self, site_id: str, name: str) -> None:
+        make_bucket(self._client(self._restoring(site_id, name)), site_id, name)
+
+    def drop_bucket(self, site_id: str, name: str) -> None:
+        drop_bucket(self._client(self._restoring(site_id, name)), site_id, name)
 
     def sites(self) -> list[str]:
         """None while there is no stores.yaml."""
         if not self._settings.stores_file.exists():
             return []
         return sorted(site for site, found in self._read().items() if found.vault is not None)
+
+    def _restoring(self, site_id: str, name: str) -> Access:
+        found = self._site(site_id)
+        _must_be_a_departments(found, site_id, name)
+        if found.restoring is None:
+            raise Misconfigured(_NO_ENTRY, what="buckets.restore", site=site_id)
+        return found.restoring
 
     def _site(self, site_id: str) -> SiteStores:
         found = self._read().get(site_id)
@@ -71,13 +89,22 @@ class S3Stores:
             return self._sites
 
     def _store(self, access: Access, bucket: str) -> ObjectStore:
+        return S3ObjectStore(self._client(access), access.site, bucket)
+
+    def _client(self, access: Access) -> "S3Client":
         with self._lock:
             client = self._clients.get(access)
             if client is None:
                 client = self._clients[access] = connect(access, self._settings.cloud_timeout_s)
-        return S3ObjectStore(client, access.site, bucket)
+        return client
+
+
+def _must_be_a_departments(found: SiteStores, site_id: str, name: str) -> None:
+    """CloudForbidden for the buckets in which backups are."""
+    if name in {found.vault_bucket, found.native_bucket}:
+        raise CloudForbidden("{site}: the bucket {bucket} holds backups", site=site_id, bucket=name)
 
 
 def _accesses(site: SiteStores) -> list[Access]:
-    several = [site.native, site.buckets, *(site.vault or {}).values()]
+    several = [site.native, site.buckets, site.restoring, *(site.vault or {}).values()]
     return [access for access in several if access is not None]

@@ -11,9 +11,13 @@
           write: {access_key: ..., secret_key: ...}
           read: {access_key: ..., secret_key: ...}
           expire: {access_key: ..., secret_key: ...}
-        buckets: {access_key: ..., secret_key: ...}      # reads the departments' buckets
+        buckets:                               # reads the departments' buckets
+          access_key: ...
+          secret_key: ...
+          restore: {access_key: ..., secret_key: ...}    # makes buckets and puts what is brought back
 
-A site may have `native` without `vault` (its data goes elsewhere) and `vault` without `native`.
+A site may have `native` without `vault` (its data goes elsewhere) and `vault` without `native`. Without
+`restore` no bucket is brought back there, and none proved by that.
 """
 
 from collections.abc import Mapping
@@ -41,6 +45,7 @@ class SiteStores:
     vault_bucket: str = ""
     vault: Mapping[Purpose, Access] | None = None
     buckets: Access | None = None
+    restoring: Access | None = None
 
 
 def read_stores(path: Path) -> dict[str, SiteStores]:
@@ -114,8 +119,11 @@ class _Reading:
                 made = {p: access(f"{inside}.{p.value}", row["vault"].get(p.value)) for p in Purpose}
                 vault = {purpose: one for purpose, one in made.items() if one is not None}
                 self._check_apart(inside, vault)
-        buckets = access(f"{where}.buckets", row["buckets"]) if "buckets" in row else None
-        return SiteStores(native, native_bucket, vault_bucket, vault, buckets)
+        buckets = access(f"{where}.buckets", row["buckets"], ("restore",)) if "buckets" in row else None
+        restoring = None
+        if buckets is not None and "restore" in row["buckets"]:
+            restoring = access(f"{where}.buckets.restore", row["buckets"]["restore"])
+        return SiteStores(native, native_bucket, vault_bucket, vault, buckets, restoring)
 
     def _check_apart(self, where: str, vault: Mapping[Purpose, Access]) -> None:
         """The one that writes must be nobody else: it can neither read nor delete."""
