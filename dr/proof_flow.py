@@ -1,4 +1,4 @@
-"""The flow that proves a point to a level, from one vault: read, and for L2 restored and read back.
+"""The flow that proves a point to a level, from one vault: read, restored and read back, started and asked.
 
 What is wrong is healed from another vault or from the source, while one of them has it, and looked at again.
 A proof that the cloud or the vault did not allow is inconclusive: it says nothing about the point.
@@ -15,18 +15,21 @@ from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Stores
 from cloudctl.store import UnitOfWork
 from dr import proving
+from dr.isolated import clearing, watching
 from dr.keyring import Keyring
 from dr.points.fields import canonical
 from dr.proof_ground import Ground
 from dr.proof_job import ProofJob, load
 from dr.proof_reading import Reading
+from dr.proof_running import Running, Waiting
 from dr.restore_clean import Cleaning
+from dr.restore_job import RestoreJob
 from dr.restore_job import load as load_restore
 from dr.restoring import Restoring
 from provisioning.lanes import Lanes
 from provisioning.turning_back import failed, turn_back
 
-READ, RESTORE, CLEAN, SIGN, END = "", "restore", "clean", "sign", "end"
+READ, RESTORE, RUN, CLEAN, SIGN, END = "", "restore", "run", "clean", "sign", "end"
 _AGAIN_S = 60.0
 
 
@@ -45,7 +48,9 @@ class Prove:
         self._keyring = keyring
         self._settings = settings
         self._reading = Reading(stores, keyring)
+        self._clouds = clouds
         self._ground = Ground(clouds, settings)
+        self._running = Running(clouds, settings)
         self._restoring = Restoring(clouds, stores, keyring, settings, lanes)
         self._cleaning = Cleaning(clouds, stores, lanes)
 
@@ -54,10 +59,11 @@ class Prove:
             job = self._load(run)
             if job.operation.step == END:
                 return failed(job) if job.is_undoing else Done()
-            if job.operation.cancel_asked_at is not None and job.operation.step in {READ, RESTORE}:
+            if job.operation.cancel_asked_at is not None and job.operation.step in {READ, RESTORE, RUN}:
                 raise Cancelled("the proof was cancelled")
-            stage = {READ: self._read, RESTORE: self._restore, CLEAN: self._clean, SIGN: self._sign}
-            wait = stage[job.operation.step](run, job)
+            stages = {READ: self._read, RESTORE: self._restore, RUN: self._run}
+            stages |= {CLEAN: self._clean, SIGN: self._sign}
+            wait = stages[job.operation.step](run, job)
             if wait is not None:
                 return wait
 
@@ -71,6 +77,9 @@ class Prove:
                 run, job, "failed", {"L2": proving.told(error.faults), "error": error.text()}, CLEAN
             )
             return Later(0, error.text())
+        if job.operation.step == RUN and not job.is_undoing and not isinstance(error, Cancelled):
+            self._conclude(run, job, "inconclusive", {job.proof.level: error.text()}, CLEAN)
+            return Later(0, error.text())  # L2 is proved; that it could not be started says no more
         if not job.is_undoing:
             wait = turn_back(run, error, ("proof", "failed"), "clearing away")
             outcome = "failed" if isinstance(error, NotProved) else "inconclusive"
@@ -115,19 +124,36 @@ class Prove:
             return wait
         with run.write() as (uow, _operation):
             proving.note_passed(uow, job.point.id, job.proof.site_id, "L2", run.clock.now())
-        is_all = job.proof.level not in proving.NOT_HERE
-        why = {} if is_all else {job.proof.level: "nothing here can start guests from a point yet"}
-        self._conclude(run, job, "passed" if is_all else "inconclusive", why, CLEAN, "L2")
+        if job.proof.level in proving.BY_RUNNING:
+            self._conclude(run, job, "running", {}, RUN, "L2")
+        else:
+            self._conclude(run, job, "passed", {}, CLEAN, "L2")
+        return None
+
+    def _run(self, run: Run, job: ProofJob) -> Outcome | None:
+        """L3 and L4: started from what was restored where nothing leads in or out, and asked from inside."""
+        assert job.restore_id is not None
+        restore = load_restore(run, self._settings.installation, job.restore_id)
+        topology = self._restoring.topology(run, job.restore_id)
+        verdict = self._running.advance(run, job, restore, topology)
+        if isinstance(verdict, Waiting):
+            return Later(max(self._settings.poll_s, verdict.pause_s), verdict.why)
+        reached = verdict.reached or "L2"
+        with run.write() as (uow, _operation):
+            proving.note_passed(uow, job.point.id, job.proof.site_id, reached, run.clock.now())
+            if verdict.state == watching.FAILED:
+                proving.note_silent(uow, job.point.id, reached, run.clock.now())
+        details = {"running": verdict.details, job.proof.level: verdict.why}
+        self._conclude(run, job, verdict.state, details, CLEAN, reached)
         return None
 
     def _clean(self, run: Run, job: ProofJob) -> Outcome | None:
-        """Volumes, backups, objects, and the project: nothing stays, however the proof went."""
+        """Servers, networks, volumes, backups, objects, and the project: nothing stays, however it went."""
         if job.restore_id is not None:
             self._restoring.forget(job.restore_id)
+            self._running.forget(job.restore_id)
             restore = load_restore(run, self._settings.installation, job.restore_id)
-            left = (
-                self._cleaning.clear(run, restore, has_succeeded=False) if restore.restore.to_project else 0
-            )
+            left = self._clear(run, job, restore) if restore.restore.to_project else 0
             if left:
                 return Later(self._settings.poll_s, f"{left} things to be cleared away")
             self._ground.clear(run, job, restore)
@@ -135,6 +161,14 @@ class Prove:
             operation.step = SIGN
             run.journal(uow, "clean", "done", "nothing of it is left")
         return None
+
+    def _clear(self, run: Run, job: ProofJob, restore: RestoreJob) -> int:
+        """How much is still there; what was started goes before the volumes it was started from."""
+        if job.proof.level in proving.BY_RUNNING:
+            left = clearing.clear(run, self._clouds.at(restore.site.id), restore.restore.to_project)
+            if left:
+                return left
+        return self._cleaning.clear(run, restore, has_succeeded=False)
 
     def _sign(self, run: Run, job: ProofJob) -> Outcome | None:
         """What was seen, signed: whoever has the public key can check it later."""

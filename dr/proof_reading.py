@@ -1,6 +1,6 @@
 """L0 and L1 of a proof: the copy read through the credential that reads, and healed where it is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from dr.points.replication import VaultView
 from dr.proof_job import ProofJob
 from dr.restore_job import links_of
 from dr.verifying import blocks_of
+
+Natives = Callable[[Run, ProofJob], Mapping[int, ObjectStore]]  # the source's buckets, by position
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,10 @@ class Found:
 class Reading:
     """Judges one copy."""
 
-    def __init__(self, stores: Stores, keyring: Keyring) -> None:
+    def __init__(self, stores: Stores, keyring: Keyring, natives: Natives | None = None) -> None:
         self._stores = stores
         self._keyring = keyring
+        self._of_source = natives or self._natives
 
     def judge(self, run: Run, job: ProofJob) -> Found | None:
         """None when it had to stop in the middle. Misconfigured when L1 is asked for and no key is here."""
@@ -137,7 +140,7 @@ class Reading:
                 self._stores.vault(job.proof.site_id, Purpose.WRITE),
                 self._stores.vault(job.proof.site_id, Purpose.READ),
             ),
-            natives=self._natives(run, job),
+            natives=self._of_source(run, job),
             others=self._others(job),
         )
 

@@ -3,8 +3,8 @@
 L0  everything is there and locked            read from the vault
 L1  every byte is right                       read from the vault
 L2  restored, the volumes have the same bytes at the vault's site, from the vault alone
-L3  it boots, shut off from everything        needs guests
-L4  the application answers                   needs guests
+L3  it boots, cut off from everything         started in isolation at the vault's site
+L4  the application answers                   the same, and its checks pass
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from dr.point_job import move_point
 
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 BY_READING = ("L0", "L1")
-NOT_HERE = ("L3", "L4")  # no prover is wired for these yet
+BY_RUNNING = ("L3", "L4")
 GONE = ("missed", "expired", "pending", "copying")  # copies that say nothing about the point
 
 
@@ -55,6 +55,14 @@ def note_passed(uow: UnitOfWork, point_id: str, site_id: str, level: str, now: d
         return
     if rank(level) >= rank("L2") or not _could_not_be_restored(uow, point_id):
         move_point(uow, point_id, "prove")
+
+
+def note_silent(uow: UnitOfWork, point_id: str, holds: str, now: datetime) -> None:
+    """The bytes are right, and what they start does not answer: the point is worth no more than `holds`."""
+    point = uow.need(RecoveryPoint, point_id)
+    if rank(point.level) > rank(holds):
+        point.level, point.verified_at = holds, now
+    uow.flush()
 
 
 def note_failed(
