@@ -12,6 +12,7 @@ from cloudctl.errors import Fault, NotProved, SealBroken
 from cloudctl.escrow import EscrowKey
 from cloudctl.ports.objects import LockMode, ObjectStore, StoredObject
 from dr.points.blocks import BlockList
+from dr.points.bucket import contradictions
 from dr.points.cinder_chunked import CinderExpectation
 from dr.points.format import Expectation, Progress, Progressing, Stopping, never, nothing
 from dr.points.formats import format_of
@@ -27,7 +28,7 @@ from dr.points.judging import (
     level_of,
 )
 from dr.points.looking import Look
-from dr.points.manifest import DATA, DESCRIPTION, HASHES, Manifest, Part, piece_key
+from dr.points.manifest import BUCKET, DATA, DESCRIPTION, HASHES, Manifest, Part, piece_key
 from dr.points.parallel import each
 from dr.points.picking import PickedHead, pick_head
 from dr.points.reading import opened_manifest, unlocked
@@ -212,6 +213,8 @@ class _Run:
                 faults.append(Fault(place, "other_objects", template, {"name": name}))
             parent = self.parents.get(part.parent_backup_id or "")
             faults += expected.rests_on(parent) if parent else []
+        if part.format == BUCKET:
+            faults += contradictions(manifest, part, place)
         return faults
 
     def judgement(self, *, is_complete: bool) -> Judgement:

@@ -3,9 +3,10 @@
 from cloudctl.errors import Fault, NotProved
 from dr.points.bucket import BucketFormat
 from dr.points.cinder_chunked import CinderChunked
+from dr.points.files import FilesFormat
 from dr.points.format import PointFormat
 
-_KNOWN: dict[str, PointFormat] = {one.name: one for one in (CinderChunked(), BucketFormat())}
+_KNOWN: dict[str, PointFormat] = {one.name: one for one in (CinderChunked(), BucketFormat(), FilesFormat())}
 
 
 def format_of(name: str) -> PointFormat:

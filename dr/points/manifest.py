@@ -19,9 +19,10 @@ from dr.points.head import data_prefix, point_context
 FORMAT = "cloudctl-point-manifest-1"
 MAX_BYTES = 512 << 20
 MAX_PIECES = 2_000_000
-CINDER, BUCKET = "cinder-chunked-1", "bucket-1"
+CINDER, BUCKET, FILES = "cinder-chunked-1", "bucket-1", "files-1"
 DATA, HASHES, DESCRIPTION, OBJECT = "data", "hashes", "description", "object"
 ROLES = frozenset({DATA, HASHES, DESCRIPTION, OBJECT})
+_HEADER = re.compile(r"[^\x00-\x1f\x7f]{0,8192}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 _SHA256_OR_NONE = re.compile(r"([0-9a-f]{64})?")
 
@@ -38,6 +39,7 @@ class Piece:
     sealed: Digest
     version: str | None = None  # of the bucket it came from
     stored_at: datetime | None = None  # when that bucket took it
+    headers: Mapping[str, str] = field(default_factory=dict)  # of a department's object: its type, its own
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Removal:
     name: str
     version: str
     at: datetime
+    over: str | None = None  # the version right beneath it; None: there was none
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A version that the points before have, and that was no longer in the bucket."""
+
+    name: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Part:
     block_bytes: int = 0
     root_sha256: str = ""  # over the hashes of all blocks, in order: `blocks.BlockList.root_sha256`
     removals: tuple[Removal, ...] = ()  # of a bucket
+    gone: tuple[Gone, ...] = ()  # of an increment of a bucket
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,12 @@ class Manifest:
 
 
 def _told_part(part: Part) -> dict[str, object]:
-    removals = [{"name": one.name, "version": one.version, "at": one.at.isoformat()} for one in part.removals]
-    return {**vars(part), "removals": removals}
+    removals = [
+        {"name": one.name, "version": one.version, "at": one.at.isoformat(), "over": one.over}
+        for one in part.removals
+    ]
+    gone = [{"name": one.name, "version": one.version} for one in part.gone]
+    return {**vars(part), "removals": removals, "gone": gone}
 
 
 def _told(piece: Piece) -> dict[str, object]:
@@ -121,6 +137,7 @@ def _told(piece: Piece) -> dict[str, object]:
         "sha256": piece.plain.sha256,
         "sealed_bytes": piece.sealed.size_bytes,
         "sealed_sha256": piece.sealed.sha256,
+        **({"headers": dict(piece.headers)} if piece.headers else {}),
     }
 
 
@@ -153,7 +170,7 @@ def parse_manifest(body: bytes, place: str) -> Manifest:
 def _part(fields: Fields) -> Part:
     return Part(
         position=fields.number("position", 0, 10_000),
-        format=fields.one_of("format", frozenset({CINDER, BUCKET})),
+        format=fields.one_of("format", frozenset({CINDER, BUCKET, FILES})),
         name=fields.text("name", is_empty_fine=True),
         container=fields.text("container", is_empty_fine=True),
         size_bytes=fields.number("size_bytes"),
@@ -167,8 +184,12 @@ def _part(fields: Fields) -> Part:
         block_bytes=fields.number("block_bytes"),
         root_sha256=fields.text("root_sha256", _SHA256_OR_NONE, is_empty_fine=True),
         removals=tuple(
-            Removal(_name(one), one.text("version"), one.moment("at"))
+            Removal(_name(one), one.text("version"), one.moment("at"), one.maybe("over", one.text))
             for one in fields.parts("removals", MAX_PIECES)
+        ),
+        gone=tuple(
+            Gone(_name(one), one.text("version"))
+            for one in fields.maybe("gone", lambda name: fields.parts(name, MAX_PIECES)) or ()
         ),
     )
 
@@ -183,6 +204,7 @@ def _piece(fields: Fields) -> Piece:
         sealed=Digest(fields.number("sealed_bytes"), fields.text("sealed_sha256", SHA256)),
         version=fields.maybe("version", fields.text),
         stored_at=fields.maybe("stored_at", fields.moment),
+        headers=fields.maybe("headers", lambda name: fields.texts(name, _HEADER)) or {},
     )
 
 

@@ -15,7 +15,7 @@ from cloudctl.ports.objects import ObjectStore, StoredObject
 from dr.points.format import Prepared, Progress, Progressing, Source, Stopping, never, nothing
 from dr.points.formats import format_of
 from dr.points.head import Head, Previous, Signs, check_ids, head_key, point_context
-from dr.points.manifest import Manifest, Part, Piece, piece_context, piece_key, together
+from dr.points.manifest import OBJECT, Manifest, Part, Piece, piece_context, piece_key, together
 from dr.points.parallel import HELD, STREAM_ABOVE_BYTES, Budget, each
 from dr.points.picking import pick_head
 from dr.points.putting import Putting, VaultView
@@ -148,6 +148,7 @@ class _Run:
                 plain, sealed, stored = self._streamed(native, source, context, key)
             else:
                 plain, sealed, stored = self._whole(native, source, context, key)
+            headers = native.head(source.name, source.version).headers if source.role == OBJECT else {}
         except ObjectMissing as error:
             fault = Fault(source.name, "missing", "it is not in the bucket")
             raise NotProved("the backup is not whole in its own bucket", faults=[fault]) from error
@@ -160,6 +161,7 @@ class _Run:
             sealed,
             source.version,
             source.stored_at,
+            headers,
         )
         self.journal.etags[item.number] = stored.etag
         self.journal.pieces[item.number] = piece

@@ -1,0 +1,1 @@
+"""Departments' buckets as members of policies: listed, copied, proved and brought back as of a time."""
