@@ -4,6 +4,7 @@ from cloudctl.models.audit import AuditEvent, AuditHead
 from cloudctl.models.backup import (
     BackupPolicy,
     PointCopy,
+    PointListing,
     PointProof,
     PointVolume,
     PolicyMember,
@@ -11,6 +12,7 @@ from cloudctl.models.backup import (
     Restore,
     Vault,
 )
+from cloudctl.models.database import DatabaseCopy, DatabaseRestore
 from cloudctl.models.migration import (
     Document,
     Exemption,
@@ -54,6 +56,8 @@ __all__ = [
     "AuditHead",
     "BackupPolicy",
     "CatalogueItem",
+    "DatabaseCopy",
+    "DatabaseRestore",
     "Department",
     "Division",
     "Document",
@@ -65,6 +69,7 @@ __all__ = [
     "Notice",
     "Operation",
     "PointCopy",
+    "PointListing",
     "PointProof",
     "PointVolume",
     "PolicyMember",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudctl.models.row import JsonDict, JsonList, Row
@@ -58,6 +58,9 @@ class PolicyMember(Row):
     system_id: Mapped[str] = mapped_column(ForeignKey("information_system.id"), index=True)
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))  # where it is
     name: Mapped[str] = mapped_column(default="")  # the resource of a volume, the bucket; empty for a system
+    checks: Mapped[JsonList] = mapped_column(
+        default=list
+    )  # how its application is asked: dr/isolated/checks.py
     next_at: Mapped[datetime]  # when the next point is due
     missed: Mapped[int] = mapped_column(default=0)  # points that were due and could not begin, since the last
     last_point_id: Mapped[str | None]
@@ -119,6 +122,18 @@ class PointVolume(Row):
     spec: Mapped[JsonDict] = mapped_column(default=dict)  # attempt, not_before, note
 
 
+class PointListing(Row):
+    """What a bucket had when its point was taken, some thousand entries a row (dr/points/listing.py).
+
+    Kept for the newest point of a member: the next increment is what has changed since.
+    """
+
+    __tablename__ = "point_listing"
+    point_id: Mapped[str] = mapped_column(ForeignKey("recovery_point.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class PointCopy(Row):
     """A point in one vault."""
 
@@ -171,13 +186,20 @@ class Restore(Row):
     to_site_id: Mapped[str]
     to_project: Mapped[str]  # external id
     purpose: Mapped[str]  # restore, proof
+    # volumes (new ones), system (servers as well), over (what is there gives way), back (undoes that)
+    mode: Mapped[str] = mapped_column(default="volumes")
     plan: Mapped[JsonDict] = mapped_column(default=dict)  # which volumes, types, names, servers
     made: Mapped[JsonDict] = mapped_column(default=dict)  # position -> staged, imported, volume, verified
-    state: Mapped[str]  # asked, running, done, failed
+    # awaiting (a second person), rejected, withdrawn, asked, running, done, failed, undone
+    state: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
     bytes_done: Mapped[int] = mapped_column(_BIG, default=0)
     bytes_total: Mapped[int] = mapped_column(_BIG, default=0)
     is_verified: Mapped[bool] = mapped_column(default=False)
     operation_id: Mapped[int | None]
     asked_at: Mapped[datetime]
     asked_by: Mapped[str]
+    decided_at: Mapped[datetime | None]  # by a second person, where one is needed
+    decided_by: Mapped[str | None]
+    opinion: Mapped[str] = mapped_column(default="")
     ended_at: Mapped[datetime | None]

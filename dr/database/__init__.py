@@ -1,0 +1,1 @@
+"""cloudctl's own database in the vaults: copied like everything else, proved, and brought back."""
