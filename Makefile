@@ -58,6 +58,10 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.register_import
 	@$(BIN)/python -m bench.register_scale
 	@$(BIN)/python -m bench.points
+	@$(BIN)/python -m bench.rebuilding
+	@$(BIN)/python -m bench.backup_overhead
+	@$(BIN)/python -m bench.many_volumes
+	@$(BIN)/python -m bench.beside_others
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
