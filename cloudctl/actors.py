@@ -69,6 +69,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "backup.prove": frozenset({_DA, _CA, _PA}),
     "backup.restore": frozenset({_CA, _PA}),  # over what is there: a second person decides
     "backup.expire": frozenset({_PA}),
+    "database.see": frozenset({_CA, _PA, _AU}),  # copies of the own database
+    "database.back_up": frozenset({_PA}),
+    "database.confirm": frozenset({_CA, _PA}),  # that it may act again; two people, each for the whole
     "user.see": frozenset({_SA, _AU}),
     "user.change": frozenset({_SA}),
     "audit.see": frozenset({_AU, _PA}),

@@ -16,6 +16,7 @@ from cloudctl.clock import Clock, SystemClock
 from cloudctl.config import Settings, load
 from cloudctl.core import Core
 from cloudctl.models import Operation
+from cloudctl.observing import is_observing
 from cloudctl.operations import Engine, Flow
 from cloudctl.ports import (
     Bell,
@@ -31,6 +32,7 @@ from cloudctl.ports import (
     Purpose,
     Stores,
 )
+from cloudctl.read_only import ObservedClouds, observed_plays, observed_stores
 from cloudctl.secrets import Box, Signer
 from cloudctl.store import Store, UnitOfWork
 
@@ -66,9 +68,16 @@ class App:
         return _keyring(self.core.settings)
 
     def begin_due_points(self) -> None:
-        """Begin the points and proofs whose time has come, and give up what is no longer kept."""
+        """Begin the points and proofs whose time has come, and give up what is no longer kept.
+
+        Also the copy of the own database. Nothing while the installation only observes.
+        """
+        from dr.database import copies
         from dr.tick import begin_due
 
+        if is_observing(self.core.store):
+            return
+        copies.begin_due(self.core)
         begin_due(self.core)
 
     def close(self) -> None:
@@ -97,9 +106,9 @@ def open_app(
     """
     settings = load(home)
     core = open_core(settings, SystemClock(), bell or SilentBell())
-    clouds = clouds or open_clouds(settings, core.store)
-    stores = stores or open_stores(settings)
-    plays = plays or open_plays(settings)
+    clouds = ObservedClouds(clouds or open_clouds(settings, core.store), core.store)
+    stores = observed_stores(stores or open_stores(settings), core.store)
+    plays = observed_plays(plays or open_plays(settings), core.store)
     engine = Engine(
         core.store,
         core.clock,
@@ -175,6 +184,15 @@ class _OnDemandStores:
     def bucket(self, site_id: str, name: str) -> ObjectStore:
         return self._driver().bucket(site_id, name)
 
+    def restored(self, site_id: str, name: str) -> ObjectStore:
+        return self._driver().restored(site_id, name)
+
+    def make_bucket(self, site_id: str, name: str) -> None:
+        self._driver().make_bucket(site_id, name)
+
+    def drop_bucket(self, site_id: str, name: str) -> None:
+        self._driver().drop_bucket(site_id, name)
+
     def sites(self) -> list[str]:
         return self._driver().sites()
 
@@ -229,8 +247,12 @@ class _OnDemandFlows(Mapping[str, Flow]):
             "proof": lambda: _proof(clouds, stores, settings),
             "restore": lambda: _restore(clouds, stores, settings),
             "expiry": lambda: _expiry(clouds, stores, settings),
+            "bucket-backup": lambda: _bucket_backup(stores, settings),
+            "bucket-proof": lambda: _bucket_proof(stores, settings),
+            "bucket-restore": lambda: _bucket_restore(stores, settings),
             "build": lambda: _build(clouds, settings, plays),
             "release": lambda: _release(clouds, settings),
+            "database": lambda: _database(stores, settings),
             "bulletin": _bulletin,
             "enrol": _enrol,
         }
@@ -285,10 +307,34 @@ def _restore(clouds: Clouds, stores: Stores, settings: Settings) -> Flow:
     return RestorePoint(clouds, stores, _keyring(settings), settings)
 
 
+def _bucket_backup(stores: Stores, settings: Settings) -> Flow:
+    from dr.buckets.backup_flow import BackUpBucket
+
+    return BackUpBucket(stores, _keyring(settings), settings)
+
+
+def _bucket_proof(stores: Stores, settings: Settings) -> Flow:
+    from dr.buckets.proof_flow import ProveBucket
+
+    return ProveBucket(stores, _keyring(settings), settings)
+
+
+def _bucket_restore(stores: Stores, settings: Settings) -> Flow:
+    from dr.buckets.restore_flow import RestoreBucket
+
+    return RestoreBucket(stores, _keyring(settings), settings)
+
+
 def _expiry(clouds: Clouds, stores: Stores, settings: Settings) -> Flow:
     from dr.expiry_flow import Expire
 
     return Expire(clouds, stores, settings)
+
+
+def _database(stores: Stores, settings: Settings) -> Flow:
+    from dr.database.flow import BackUpDatabase
+
+    return BackUpDatabase(stores, _keyring(settings), settings)
 
 
 def _keyring(settings: Settings) -> "Keyring":

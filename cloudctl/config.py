@@ -36,6 +36,10 @@ class Settings:
     poll_s: float = 1.0  # how often a site is asked about things being made
     guest_patience_s: float = 300.0  # how long a build waits for SSH of a new server
     guest_play_s: float = 900.0  # one playbook at the servers of a request
+    proof_patience_s: float = 900.0  # how long a proof waits for what it started to answer
+    probe_image: str = ""  # of the server that looks inside isolated networks; empty: a Debian or Ubuntu
+    probe_flavor: str = ""  # empty: the smallest
+    isolation_canary: str = ""  # `address` or `address:port`, with spaces: what no isolated network may reach
     cloud_timeout_s: float = 20.0  # one call to a cloud; shorter than the lease
     worker_threads: int = 8
     web_threads: int = 8
@@ -43,6 +47,8 @@ class Settings:
     session_s: int = 12 * 3600
     login_failures: int = 5
     lockout_s: int = 1800
+    database_every_s: int = 6 * 3600  # how often the own database is copied into the vaults
+    database_keep_s: int = 30 * 86400  # how long nothing can delete such a copy
     log_level: str = "info"
 
     @property

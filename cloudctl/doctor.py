@@ -12,8 +12,8 @@ from cloudctl.clock import SystemClock
 from cloudctl.config import Settings, load
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, Misconfigured
-from cloudctl.models import Site
-from cloudctl.ports import Clouds
+from cloudctl.models import Site, Vault
+from cloudctl.ports import Clouds, Purpose, Stores
 from cloudctl.store import UnitOfWork
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -65,8 +65,12 @@ def _with_database(core: Core) -> Iterator[Finding]:
     if found.state != OK:
         return
     yield audit_chain(core)
+    yield acting(core)
+    yield from own_copies(core)
     yield administrators(core)
     yield from clouds(core)
+    yield from vaults(core)
+    yield ssh(core)
 
 
 def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -203,6 +207,53 @@ def audit_chain(core: Core) -> Finding:
     return Finding("audit chain", OK, f"the last {verdict.events} events fit")
 
 
+def acting(core: Core) -> Finding:
+    """Whether the installation acts on its clouds, or came out of a vault and only observes."""
+    from cloudctl.observing import restore_in_force  # noqa: PLC0415
+
+    with core.store.read() as uow:
+        row = restore_in_force(uow)
+    if row is None:
+        return Finding("observe only", OK, "no: it acts on its clouds")
+    said = ", ".join(one["user"] for one in row.confirmations) or "nobody"
+    detail = f"brought back from {row.source}, as of {row.taken_at:%Y-%m-%d %H:%M} UTC; confirmed by {said}"
+    return Finding("observe only", WARN, detail, "two different people run: cloudctl database confirm")
+
+
+def own_copies(core: Core) -> Iterator[Finding]:
+    """The recovery key is in safe hands, and the newest copy of the database is young and proved."""
+    from cloudctl import dumps  # noqa: PLC0415
+    from dr.database import recovery  # noqa: PLC0415
+    from dr.database.copies import newest_whole  # noqa: PLC0415
+
+    settings, name = core.settings, "recovery key"
+    private = settings.keys / recovery.PRIVATE
+    if recovery.public_half(settings) is None:
+        yield Finding(name, WARN, "there is none: the database is copied to no vault", "run: cloudctl init")
+    elif private.exists():
+        advice = "take it to two places offline, then delete it here"
+        yield Finding(name, WARN, f"{private} would be lost together with this machine", advice)
+    else:
+        yield Finding(name, OK, "kept elsewhere")
+    missing = dumps.program_problem(core.store.engine.dialect.name)
+    if missing:
+        yield Finding("database tools", WARN, f"{missing} missing", "run: apt-get install postgresql-client")
+    with core.store.read() as uow:
+        copy, has_vaults = newest_whole(uow), uow.count(Vault) > 0
+    now, name = core.clock.now(), "database copy"
+    if copy is None or copy.taken_at is None:
+        advice = "it is made by itself" if has_vaults else "run: cloudctl vault check SITE"
+        yield Finding(name, WARN, "there is none in any vault", advice)
+        return
+    age_h = (now - copy.taken_at).total_seconds() / 3600
+    detail = f"of {copy.taken_at:%Y-%m-%d %H:%M} UTC, {copy.state}, proved to {copy.level or 'nothing'}"
+    is_young = age_h * 3600 <= 2 * settings.database_every_s
+    if copy.level == "L2" and copy.state == "protected" and is_young:
+        yield Finding(name, OK, detail)
+    else:
+        yield Finding(name, WARN, f"{detail}, {age_h:.0f} h old", "run: cloudctl database backup --wait")
+
+
 def administrators(core: Core) -> Finding:
     """Two people at least can administer accounts, or a lost password needs the glass broken."""
     with core.store.read() as uow:
@@ -259,6 +310,58 @@ def examine_site(site: Site, clouds: Clouds) -> Iterator[Finding]:
         yield Finding(name, OK, f"signed in as '{site.cloud}' of clouds.yaml, every service answers")
     if inspection.clock_ahead_s is not None:
         yield skew(f"clock of {site.id}", inspection.clock_ahead_s)
+
+
+def vaults(core: Core) -> Iterator[Finding]:
+    """stores.yaml is sound, and each vault answers and is worth what is on record of it."""
+    settings = core.settings
+    if not settings.stores_file.exists():
+        yield Finding(
+            "stores.yaml", WARN, f"{settings.stores_file} does not exist: nothing can be backed up",
+            "write one entry per site; `cloudctl lab up` writes its own",
+        )  # fmt: skip
+        return
+    stores = bootstrap.open_stores(replace(settings, cloud_timeout_s=CLOUD_TIMEOUT_S))
+    try:
+        sites = stores.sites()
+    except Misconfigured as error:
+        faults = "; ".join(str(fault) for fault in error.faults)
+        yield Finding("stores.yaml", FAIL, f"{error}: {faults}", f"mend {settings.stores_file}")
+        return
+    yield Finding("stores.yaml", OK, f"vaults: {', '.join(sites) or 'none'}")
+    with core.store.read() as uow:
+        known = {row.site_id: row for row in uow.all(Vault)}
+    for site_id in sorted({*sites, *known}):
+        yield examine_vault(site_id, known.get(site_id), stores)
+
+
+def examine_vault(site_id: str, row: Vault | None, stores: Stores) -> Finding:
+    """One vault: it answers, and its lock is the one that policies rely on."""
+    name, advice = f"vault {site_id}", f"run: cloudctl vault check {site_id}"
+    try:
+        lock = stores.vault(site_id, Purpose.READ).lock_mode()
+    except CloudctlError as error:
+        return Finding(name, FAIL, f"{error.code}: {error}", f"mend the entry of {site_id} in stores.yaml")
+    if row is None:
+        return Finding(name, WARN, f"answers, lock {lock}; not taken into use", advice)
+    if row.lock_mode != lock:
+        return Finding(name, FAIL, f"its lock is {lock}, and was {row.lock_mode} when it was checked", advice)
+    if row.state == "full":
+        return Finding(name, WARN, "it is full", "make room, or give it a higher limit with `vault check`")
+    return Finding(name, OK, f"answers, lock {lock}")
+
+
+def ssh(core: Core) -> Finding:
+    """OpenSSH's client is here, where a site lets cloudctl into its servers."""
+    with core.store.read() as uow:
+        asking = uow.column(Site.id, Site.guests != "none", Site.retired_at.is_(None))
+    found = shutil.which("ssh")
+    if found is not None:
+        return Finding("ssh", OK, found)
+    if asking:
+        detail = f"missing, and cloudctl is to come into the servers of {', '.join(sorted(asking))}"
+        return Finding("ssh", FAIL, detail, "run: apt-get install openssh-client")
+    return Finding("ssh", OK, "not installed, and no site lets cloudctl into its servers")
 
 
 def skew(name: str, seconds: float) -> Finding:

@@ -101,6 +101,12 @@ class SecondPersonNeeded(Refused):
     code = "second_person_needed"
 
 
+class ObserveOnly(Refused):
+    """The database was brought back from a vault, and two people have not yet said that it may act."""
+
+    code = "observe_only"
+
+
 class BadInput(CloudctlError):
     """A form or file has faults; all of them are in `faults`, and nothing was changed."""
 

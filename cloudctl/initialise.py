@@ -1,6 +1,6 @@
 """`cloudctl init`: home, keys, configuration, database, the first two administrators; again: no change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from cloudctl.clock import SystemClock, new_id
 from cloudctl.config import FILE_NAME, Settings, load, parse
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Conflict, Fault
+from dr.database import recovery
 from tenants.people import first_administrators
 
 DEFAULT_ADMINISTRATORS = (("sysadmin1", "系统管理员一"), ("sysadmin2", "系统管理员二"))
@@ -56,14 +57,14 @@ def initialise(home: Path, wish: Wish, dry_run: bool = False) -> Result:
     settings = _settings(home, wish)
     if dry_run:
         return Result((*_plan(home, settings),), {})
-    parts.append(_home(home))
-    parts.append(_configuration(settings))
+    parts.append(make_home(home))
+    parts.append(write_configuration(settings))
     parts += _keys(settings)
     core = bootstrap.open_core(settings, SystemClock(), bootstrap.SilentBell())
     try:
         is_new = core.store.schema_version()[0] is None
         core.store.migrate()
-        parts.append(Part("database", MADE if is_new else THERE, _shown(core.store.url)))
+        parts.append(Part("database", MADE if is_new else THERE, without_password(core.store.url)))
         people, passwords = _administrators(core, wish)
     finally:
         core.store.close()
@@ -93,7 +94,7 @@ def _settings(home: Path, wish: Wish) -> Settings:
         if wanted and wanted != there:
             raise Conflict(
                 "{file} names another {name}: {there}",
-                file=str(home / FILE_NAME), name=name, there=_shown(there) or "the default",
+                file=str(home / FILE_NAME), name=name, there=without_password(there) or "the default",
                 hint="change it there, not with init",
             )  # fmt: skip
     return settings
@@ -109,13 +110,15 @@ def _plan(home: Path, settings: Settings) -> list[Part]:
         part("configuration", home / FILE_NAME),
         part("audit key", settings.keys / bootstrap.AUDIT_KEY),
         part("box key", settings.keys / bootstrap.BOX_KEY),
-        Part("database", state, _shown(settings.database_url)),
-        Part("administrators", state, _shown(settings.database_url)),
+        part("recovery key", settings.keys / recovery.PUBLIC),
+        Part("database", state, without_password(settings.database_url)),
+        Part("administrators", state, without_password(settings.database_url)),
         _clouds(settings),
     ]
 
 
-def _home(home: Path) -> Part:
+def make_home(home: Path) -> Part:
+    """The home, private."""
     if not home.exists():
         home.mkdir(mode=0o700, parents=True)
         return Part("home", MADE, str(home))
@@ -125,12 +128,14 @@ def _home(home: Path) -> Part:
     return Part("home", THERE, str(home))
 
 
-def _configuration(settings: Settings) -> Part:
+def write_configuration(settings: Settings, more: Mapping[str, object] | None = None) -> Part:
+    """The settings, with `more` of them, unless there are some; what makes an installation of a home."""
     path = settings.home / FILE_NAME
     if path.exists():
         return Part("configuration", THERE, str(path))
-    document = {"installation": settings.installation}
+    document: dict[str, object] = {"installation": settings.installation}
     document |= {name: value for name in ("database", "broker") if (value := getattr(settings, name))}
+    document |= more or {}
     parse(settings.home, document)
     head = "# Settings of this installation of cloudctl; docs/operations.md names them all.\n"
     secrets.write_private(path, (head + yaml.safe_dump(document, sort_keys=False)).encode())
@@ -148,7 +153,14 @@ def _keys(settings: Settings) -> list[Part]:
         parts.append(Part(name, THERE if path.exists() else MADE, str(path)))
         if not path.exists():
             make(path)
-    return parts
+    signer = secrets.Signer.of(settings.keys / bootstrap.POINTS_KEY)
+    is_made = recovery.ensure(settings, signer.public, SystemClock().now())
+    private = settings.keys / recovery.PRIVATE
+    note = f"take {private} away, to two places offline" if private.exists() else "kept elsewhere"
+    return [
+        *parts,
+        Part("recovery key", MADE if is_made else THERE, str(settings.keys / recovery.PUBLIC), note),
+    ]
 
 
 def _administrators(core: Core, wish: Wish) -> tuple[Part, dict[str, secrets.Hidden]]:
@@ -167,7 +179,7 @@ def _clouds(settings: Settings) -> Part:
     return Part("clouds.yaml", YOURS, str(settings.home / "clouds.yaml"), note)
 
 
-def _shown(url: str) -> str:
+def without_password(url: str) -> str:
     """The URL without its password."""
     password = urlsplit(url).password
     return url.replace(f":{password}@", ":***@") if password else url

@@ -16,6 +16,7 @@ from cloudctl.clock import Clock, new_id
 from cloudctl.errors import CloudctlError, Conflict, LeaseLost, StoreUnavailable, TimedOut
 from cloudctl.lifecycle import OPERATION, Failed, Later, OperationState, Outcome, move
 from cloudctl.models import Operation, Step
+from cloudctl.observing import HARMLESS, must_act, restore_in_force
 from cloudctl.store import Store, UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,11 @@ def start(
     site_id: str | None,
     deadline_s: int,
 ) -> Operation:
-    """Write an operation in the transaction of what caused it."""
+    """Write an operation in the transaction of what caused it.
+
+    ObserveOnly while the database, brought back from a vault, may not act on clouds yet.
+    """
+    must_act(uow, kind)
     now = clock.now()
     return uow.add(
         Operation(
@@ -162,6 +167,7 @@ class Engine:
                 Operation.state.in_(OPEN),
                 Operation.next_at <= now,
                 (Operation.lease_until.is_(None)) | (Operation.lease_until < now),
+                *_held_back(uow),
                 order_by=[Operation.next_at, Operation.id],
                 limit=limit,
             )
@@ -188,7 +194,13 @@ class Engine:
             free = (Operation.lease_until.is_(None)) | (Operation.lease_until < now)
             found = uow.update_one_returning(
                 Operation,
-                [Operation.id == operation_id, Operation.state.in_(OPEN), Operation.next_at <= now, free],
+                [
+                    Operation.id == operation_id,
+                    Operation.state.in_(OPEN),
+                    Operation.next_at <= now,
+                    free,
+                    *_held_back(uow),
+                ],
                 {
                     "lease_owner": owner,
                     "lease_until": until,
@@ -332,6 +344,11 @@ class Engine:
         finally:
             ended.set()
             thread.join()
+
+
+def _held_back(uow: UnitOfWork) -> list[Any]:
+    """While a database that was brought back only observes: what acts on no cloud goes on, all else waits."""
+    return [Operation.kind.in_(HARMLESS)] if restore_in_force(uow) is not None else []
 
 
 def _as_failure(run: Run, error: Exception) -> CloudctlError:

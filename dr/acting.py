@@ -1,6 +1,5 @@
-"""What people do with points: take one now, prove one, bring one back as new volumes, give one up."""
+"""What people do with points: take one now, prove one, give one up. Bringing back: dr/restore_asking.py."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudctl.actors import Actor, Scope
@@ -55,13 +54,13 @@ def prove(core: Core, actor: Actor, key: str, level: str | None = None, site: st
     """
     with core.store.write() as uow:
         point = find_point(uow, actor, key)
-        actor.must("backup.prove", _path(uow, point.system_id, point.site_id))
+        actor.must("backup.prove", path_of(uow, point.system_id, point.site_id))
         wanted = level or uow.need(BackupPolicy, point.policy_id).level
         if wanted not in LEVELS:
             params = {"given": wanted[:60], "choices": ", ".join(LEVELS)}
             fault = Fault("level", "unknown_word", "'{given}' is none of: {choices}", params)
             raise BadInput("the input has faults", faults=[fault])
-        source = site or _vault_for(uow, point)
+        source = site or vault_for(uow, point)
         proof = starting.begin_proof(uow, core.clock, point, wanted, source, actor.user_id)
         _ring(core, uow, proof.operation_id)
         _record(core, uow, actor, "prove", point, level=wanted, vault=source, proof=proof.id)
@@ -69,40 +68,11 @@ def prove(core: Core, actor: Actor, key: str, level: str | None = None, site: st
                 "operation_id": proof.operation_id}  # fmt: skip
 
 
-def restore(
-    core: Core,
-    actor: Actor,
-    key: str,
-    to_site: str | None = None,
-    to_project: str | None = None,
-    from_site: str | None = None,
-    volumes: Sequence[Mapping[str, Any]] = (),
-) -> Json:
-    """Bring a point back as new volumes; nothing that is there is overwritten, so one person may do it.
-
-    The project is the system's own at the site where none is named; it must belong to the same department.
-    `volumes`: `position`, and `name` and `type` where they shall differ; empty: all. Needs backup.restore
-    where the volumes shall be.
-    """
-    with core.store.write() as uow:
-        point = find_point(uow, actor, key)
-        place = to_site or point.site_id
-        actor.must("backup.restore", _path(uow, point.system_id, place))
-        project = _project(uow, point, place, to_project)
-        wanted = _wanted_volumes(volumes, len(reads.volumes_of(uow, point.id)))
-        source = from_site or _vault_for(uow, point, place)
-        made = starting.begin_restore(uow, core.clock, point, source, place, project, actor.user_id, wanted)
-        _ring(core, uow, made.operation_id)
-        _record(core, uow, actor, "restore", point, to=place, project=project, vault=source, restore=made.id)
-        return {"id": made.id, "name": point.id, "state": made.state, "site": place, "project": project,
-                "vault": source, "operation_id": made.operation_id}  # fmt: skip
-
-
 def expire(core: Core, actor: Actor, key: str) -> Json:
     """Give up now what the retention gives up anyway. Refused, with the reasons, for what it keeps."""
     with core.store.write() as uow:
         point = find_point(uow, actor, key)
-        actor.must("backup.expire", _path(uow, point.system_id, point.site_id))
+        actor.must("backup.expire", path_of(uow, point.system_id, point.site_id))
         policy = uow.need(BackupPolicy, point.policy_id)
         mine = (RecoveryPoint.member_id == point.member_id, RecoveryPoint.state.in_(starting.READABLE))
         held = [
@@ -147,11 +117,11 @@ def _members(
     if site is not None:
         conditions.append(PolicyMember.site_id == site)
     members = uow.all(PolicyMember, *conditions, order_by=[PolicyMember.id])
-    seen = [one for one in members if actor.may("backup.see", _path(uow, one.system_id, one.site_id))]
+    seen = [one for one in members if actor.may("backup.see", path_of(uow, one.system_id, one.site_id))]
     if not seen:
         raise NotFound("nothing of it is backed up by an active policy")
     for member in seen:
-        actor.must("backup.run", _path(uow, member.system_id, member.site_id))
+        actor.must("backup.run", path_of(uow, member.system_id, member.site_id))
     return seen
 
 
@@ -168,7 +138,7 @@ def _begun(core: Core, uow: UnitOfWork, actor: Actor, member: PolicyMember, is_f
             "operation_id": point.operation_id, "note": ""}  # fmt: skip
 
 
-def _vault_for(uow: UnitOfWork, point: RecoveryPoint, near: str | None = None) -> str:
+def vault_for(uow: UnitOfWork, point: RecoveryPoint, near: str | None = None) -> str:
     """The vault to read from: at the site named if it has a copy, else one away from the data, else any."""
     sealed = (PointCopy.point_id == point.id, PointCopy.state == "sealed")
     sites = sorted(uow.column(PointCopy.site_id, *sealed), key=lambda one: (one == point.site_id, one))
@@ -177,7 +147,7 @@ def _vault_for(uow: UnitOfWork, point: RecoveryPoint, near: str | None = None) -
     return near if near is not None and near in sites else str(sites[0])
 
 
-def _project(uow: UnitOfWork, point: RecoveryPoint, site: str, key: str | None) -> str:
+def project_for(uow: UnitOfWork, point: RecoveryPoint, site: str, key: str | None) -> str:
     """The id at the cloud of the project that gets the volumes."""
     if uow.get(Site, site) is None:
         raise NotFound("{what} '{key}' does not exist", what="site", key=site)
@@ -197,22 +167,8 @@ def _project(uow: UnitOfWork, point: RecoveryPoint, site: str, key: str | None) 
     return project.external_id
 
 
-def _wanted_volumes(volumes: Sequence[Mapping[str, Any]], count: int) -> list[Json]:
-    faults = []
-    for index, one in enumerate(volumes[:_MOST_VOLUMES]):
-        position = one.get("position")
-        if not isinstance(position, int) or not 0 <= position < count:
-            params = {"least": 0, "most": count - 1}
-            template = "must be a number from {least} to {most}"
-            faults.append(Fault(f"volumes[{index}].position", "out_of_range", template, params))
-    if len({one.get("position") for one in volumes}) < len(volumes):
-        faults.append(Fault("volumes", "twice", "is named twice"))
-    if faults:
-        raise BadInput("the input has faults", faults=faults)
-    return [{key: value for key, value in one.items() if value is not None} for one in volumes]
-
-
-def _path(uow: UnitOfWork, system_id: str, site_id: str) -> list[Scope]:
+def path_of(uow: UnitOfWork, system_id: str, site_id: str) -> list[Scope]:
+    """Where a right on the system's points has to be held: its department and divisions, or the site."""
     owner = uow.need(InformationSystem, system_id).department_id
     return scopes.department_path(uow, owner, site_id)
 

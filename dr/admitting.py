@@ -1,19 +1,13 @@
-"""The first stage of a backup: what belongs to the point, whether the vaults can take it, and its key.
-
-A vault that cannot be reached does not stop the point: the others go on, and it is waited for later. A vault
-without room says so, and the point goes without it; the next one is then a full one.
-"""
+"""The first stage of a backup of volumes: what belongs to the point, and whether the vaults can take it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudctl.config import Settings
-from cloudctl.envelopes import DataKey
-from cloudctl.errors import CloudctlError, Misconfigured, NotFound, VaultFull
-from cloudctl.escrow import wrap
-from cloudctl.models import PointCopy, PointVolume, RecoveryPoint, Vault
+from cloudctl.errors import NotFound
+from cloudctl.models import PointVolume, RecoveryPoint
 from cloudctl.operations import Run
-from cloudctl.ports import Clouds, Purpose, Stores
+from cloudctl.ports import Clouds, Stores
 from cloudctl.ports import Volume as CloudVolume
 from cloudctl.store import UnitOfWork
 from dr.describing import describe
@@ -21,11 +15,9 @@ from dr.forecast import GIB, RESERVE_PER_CENT
 from dr.keyring import Keyring
 from dr.members import Holding, holdings_of, servers_of, volumes_of
 from dr.point_job import PointJob
-from dr.points.head import point_context
 from dr.starting import FULL
+from dr.vault_admission import VaultAdmission
 from provisioning.lanes import Lanes
-
-SEALED_KEY = "sealed_key"  # where the operation keeps the data key, in the box, until the head is written
 
 
 class Admission:
@@ -35,8 +27,7 @@ class Admission:
         self, clouds: Clouds, stores: Stores, keyring: Keyring, settings: Settings, lanes: Lanes
     ) -> None:
         self._clouds = clouds
-        self._stores = stores
-        self._keyring = keyring
+        self._vaults = VaultAdmission(stores, keyring)
         self._settings = settings
         self._lanes = lanes
 
@@ -50,7 +41,7 @@ class Admission:
         volumes = [one for one in volumes if one.external_id in there]
         if not volumes:
             raise NotFound("{system} has no volume at {site}", system=job.point.system_id, site=job.site.id)
-        probes = {copy.site_id: self._probe(copy.site_id) for copy in job.copies}
+        probes = self._vaults.probe(job)
         total = sum(there[one.external_id].size_gib for one in volumes) * GIB
         with run.write() as (uow, operation):
             uow.insert_missing(
@@ -58,13 +49,13 @@ class Admission:
                 [_row(job, at, one, there[one.external_id]) for at, one in enumerate(volumes)],
             )
             needed = _needed_bytes(uow, job, total)
-            self._judge_vaults(uow, run, job, probes, needed)
+            self._vaults.judge(uow, run, job, probes, needed)
             point = uow.need(RecoveryPoint, job.point.id)
             point.bytes = total
             point.topology = describe(uow, job.member, volumes, holdings)
             operation.scratch = {
                 **operation.scratch,
-                **self._key(uow, job, point),
+                **self._vaults.key(uow, job, point),
                 "servers": servers_of(volumes, holdings),
             }
             operation.step = "freeze"
@@ -83,63 +74,6 @@ class Admission:
         calls = [cloud.in_project(project).list_volumes for project in projects]
         listings = self._lanes.must(job.site.id, job.site.slots, calls)
         return {one.id: one for listing in listings for one in listing}
-
-    # -- the vaults
-
-    def _probe(self, site_id: str) -> tuple[str, str]:
-        """The lock mode read back from the vault, and what went wrong."""
-        try:
-            return self._stores.vault(site_id, Purpose.READ).lock_mode().value, ""
-        except CloudctlError as error:
-            return "", error.text()
-
-    def _judge_vaults(
-        self,
-        uow: UnitOfWork,
-        run: Run,
-        job: PointJob,
-        probes: Mapping[str, tuple[str, str]],
-        needed_bytes: int,
-    ) -> None:
-        """Write what the vaults said. VaultFull when not a single one has room."""
-        has_room = []
-        for copy in uow.all(PointCopy, PointCopy.point_id == job.point.id):
-            vault = uow.get(Vault, copy.site_id)
-            if vault is None:
-                copy.state, copy.note = "missed", "the site has no vault"
-                continue
-            lock_mode, trouble = probes[copy.site_id]
-            vault.probed_at, vault.note = run.clock.now(), trouble
-            vault.state, vault.lock_mode = (
-                ("unreachable" if trouble else "ready"),
-                lock_mode or vault.lock_mode,
-            )
-            copy.lock_mode, copy.note = vault.lock_mode, trouble
-            free = None if vault.limit_bytes is None else vault.limit_bytes - vault.used_bytes
-            if free is not None and needed_bytes > free:
-                vault.state = "full"
-                copy.state, copy.note = "missed", f"it has room for {max(0, free)} of {needed_bytes} bytes"
-                continue
-            has_room.append(copy.site_id)
-        uow.flush()
-        if not has_room:
-            raise VaultFull("no vault has room for {bytes} bytes", bytes=needed_bytes)
-
-    # -- the key
-
-    def _key(self, uow: UnitOfWork, job: PointJob, point: RecoveryPoint) -> dict[str, str]:
-        """A key of this point alone, wrapped for each site that may have to open it."""
-        if SEALED_KEY in job.scratch:
-            return {}
-        key, context = DataKey.new(), point_context(job.installation, point.id)
-        sites = dict.fromkeys([job.site.id, *(copy.site_id for copy in job.copies)])
-        vaults = [vault for site in sites if (vault := uow.get(Vault, site)) is not None and vault.escrow_key]
-        if not vaults:
-            raise Misconfigured("no vault of point {point} has an escrow key", point=point.id)
-        point.sealed_key = {vault.site_id: wrap(key, vault.escrow_key, context) for vault in vaults}
-        for vault in vaults:
-            self._keyring.must_open(vault.site_id, point.sealed_key[vault.site_id], context, key)
-        return {SEALED_KEY: self._keyring.keep(key)}
 
 
 def _needed_bytes(uow: UnitOfWork, job: PointJob, total: int) -> int:

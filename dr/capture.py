@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudctl.config import Settings
 from cloudctl.errors import CloudBusy, CloudctlError, CloudRejected
-from cloudctl.lifecycle import Later, Outcome
+from cloudctl.lifecycle import Later, Outcome, PointState
 from cloudctl.models import PointVolume, RecoveryPoint
 from cloudctl.operations import Run
 from cloudctl.ports import Backup, Cloud, Clouds, NewBackup, NewSnapshot, Quiescing
@@ -23,6 +23,7 @@ from dr.starting import INCREMENTAL
 from provisioning.lanes import Lanes, Result, worst
 
 MOST_POLL_S = 10.0
+POLL_SHARE = 0.03  # of the time that it has taken so far: what is ready is seen that much later at most
 HOLD_S = 60.0  # a server that is held longer than that lets go by itself
 PATIENCE = {"snapshot": timedelta(minutes=10), "backup": timedelta(minutes=30)}  # before it counts as stuck
 
@@ -42,7 +43,8 @@ class Capture:
         """Hold what writes; where nothing can be held, the point says later that it was not."""
         with run.write() as (uow, operation):
             operation.scratch = {**operation.scratch, "is_held": None}
-            move_point(uow, job.point.id, "capture")
+            if job.point.state == PointState.PLANNED:  # another worker may have died in the middle of this
+                move_point(uow, job.point.id, "capture")
             run.journal(uow, "freeze", "started")
         servers, note = list(job.scratch.get("servers", ())), ""
         try:
@@ -144,7 +146,7 @@ class Capture:
         """What takes long is looked at less often."""
         tried = [at for part in job.parts if (at := part.tried_at(kind)) is not None]
         since = (run.clock.now() - max(tried)).total_seconds() if tried else 0.0
-        return max(self._settings.poll_s, min(MOST_POLL_S, since / 10))
+        return max(self._settings.poll_s, min(MOST_POLL_S, since * POLL_SHARE))
 
     def look(self, kind: Kind, job: PointJob, cloud: Cloud) -> list[Thing]:
         """Every snapshot or backup of the projects in which the point is."""

@@ -85,6 +85,7 @@ def decide(
     drop: list[str] = []
     failure: BuildFailed | None = None
     under_way = 0
+    sizes = {part.position: part.size_gib for part in parts}
     for part in parts:
         if part.state != _BEFORE[kind]:
             continue
@@ -106,6 +107,7 @@ def decide(
         elif not going and now >= part.not_before(kind, now):
             start.append(part.position)
     free = max(0, slots - under_way)
+    start.sort(key=lambda position: -sizes[position])  # the greatest first: none is left to run on alone
     ready = sum(change.get("state") == _AFTER[kind] for change in changes.values())
     waiting = sum(part.state == _BEFORE[kind] for part in parts) - ready
     return Next(

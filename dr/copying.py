@@ -4,18 +4,14 @@ One vault after the other, and one that cannot be reached keeps no other waiting
 side. A copy without its head does not exist for anybody: what it has put goes when its lock ends.
 """
 
-from collections.abc import Mapping
-
 from cloudctl.config import Settings
 from cloudctl.envelopes import DataKey
 from cloudctl.errors import CloudctlError, LeaseLost, NotProved, StoreUnavailable, VaultFull
 from cloudctl.lifecycle import Later, Outcome, PointState
 from cloudctl.models import Operation, PointCopy, PointVolume, RecoveryPoint, Vault
 from cloudctl.operations import Run
-from cloudctl.ports import ObjectStore, Purpose, Stores
+from cloudctl.ports import Purpose, Stores
 from cloudctl.store import UnitOfWork
-from dr import drafting
-from dr.admitting import SEALED_KEY
 from dr.keyring import Keyring
 from dr.metering import Meter
 from dr.point_job import PointJob, load, move_point
@@ -24,6 +20,8 @@ from dr.points.format import Progress
 from dr.points.head import head_key
 from dr.points.healing import heal
 from dr.points.replication import Copied, Journal, VaultView, replicate
+from dr.sources import Sources, VolumeSources
+from dr.vault_admission import SEALED_KEY
 
 WAIT_S = 60.0  # for a vault that cannot be reached
 OPEN, SEALED, SUSPECT, MISSED = ("pending", "copying"), "sealed", "suspect", "missed"
@@ -33,11 +31,14 @@ _SHARE = 100  # of the operation's progress, for each copy
 class Copying:
     """The stages `copy` and `check` of a backup."""
 
-    def __init__(self, stores: Stores, keyring: Keyring, settings: Settings) -> None:
+    def __init__(
+        self, stores: Stores, keyring: Keyring, settings: Settings, sources: Sources | None = None
+    ) -> None:
         self._stores = stores
         self._keyring = keyring
         self._settings = settings
-        self._journals: dict[tuple[str, str], Journal] = {}
+        self._sources = sources or VolumeSources(stores)
+        self._journals: dict[tuple[str, str, str], Journal] = {}
 
     # -- copy
 
@@ -45,7 +46,7 @@ class Copying:
         """Bring every open copy as far as it goes now; the point is sealed when none is open."""
         if job.point.state == PointState.CAPTURING:
             with run.write() as (uow, operation):
-                drafting.settle(uow, run, operation, job)
+                self._sources.settle(uow, run, operation, job)
             job = load(run, self._settings.installation)
         for copy in job.copies:
             if copy.state not in OPEN:
@@ -84,12 +85,12 @@ class Copying:
             uow.update(PointCopy, PointCopy.id == copy.id, state="copying")
             operation.why = f"copying to {copy.site_id}"
         return replicate(
-            drafting.draft(job),
+            self._sources.draft(run, job),
             self._key(job),
             self._keyring.signer,
-            self._natives(job),
+            self._sources.natives(run, job),
             self._vault(copy.site_id),
-            journal=self._journals.setdefault((job.point.id, copy.site_id), Journal()),
+            journal=self._journals.setdefault(self._name(job, copy), Journal()),
             on_progress=meter.on_progress,
             stop=meter.stop,
         )
@@ -115,7 +116,7 @@ class Copying:
             vault = uow.need(Vault, copy.site_id)
             vault.used_bytes, vault.state, vault.note = vault.used_bytes + stored_bytes, "ready", ""
             run.journal(uow, f"copy {copy.site_id}", "done", f"{stored_bytes} bytes")
-        self._journals.pop((job.point.id, copy.site_id), None)
+        self._journals.pop(self._name(job, copy), None)
 
     def _not_now(self, run: Run, job: PointJob, copy: PointCopy, error: CloudctlError) -> None:
         """A vault without room is given up for this point; for any other trouble it is waited."""
@@ -201,7 +202,7 @@ class Copying:
             judgement.manifest,
             self._key(job),
             self._vault(copy.site_id),
-            natives=self._natives(job),
+            natives=self._sources.natives(run, job),
             others=others,
         )
         with run.write() as (uow, _operation):
@@ -228,10 +229,9 @@ class Copying:
             self._stores.vault(site_id, Purpose.WRITE), self._stores.vault(site_id, Purpose.READ)
         )
 
-    def _natives(self, job: PointJob) -> Mapping[int, ObjectStore]:
-        return {
-            row.position: self._stores.native(job.site.id, str(row.spec["container"])) for row in job.volumes
-        }
+    def _name(self, job: PointJob, copy: PointCopy) -> tuple[str, str, str]:
+        """Of a journal: what was listed anew is numbered anew."""
+        return job.point.id, copy.site_id, self._sources.stamp(job)
 
 
 def _give_up(uow: UnitOfWork, point_id: str, why: str) -> None:

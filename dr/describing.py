@@ -1,12 +1,15 @@
 """What a system looked like when its point was taken: what a stranger needs to build it again. Only reads."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from cloudctl.models import InformationSystem, PolicyMember, Project, Resource, SiteZone
 from cloudctl.store import UnitOfWork
 from dr.members import Holding
+from provisioning.zone_rules import rules
 
+_SIZES = ("vcpus", "ram_mib")  # where a site has no flavor of that name, one that is not smaller does
 _OF_SERVERS = ("flavor", "image", "zone", "login", "label", "ssh_key")
 
 
@@ -30,6 +33,7 @@ def describe(
             "mlps_level": system.mlps_level,
         },
         "site": member.site_id,
+        "checks": list(member.checks or ()),
         "projects": [
             {
                 "name": row.name,
@@ -40,8 +44,11 @@ def describe(
             for row in projects
         ],
         "networks": {row.zone: {"network": row.network, "ipv4": row.ipv4, "ipv6": row.ipv6} for row in zones},
+        "security_groups": {
+            row.zone: [asdict(one) for one in rules(row.zone, system.mlps_level)] for row in zones
+        },
         "servers": [
-            _server(one, positions, by_id)
+            _server(one, volumes, positions, by_id)
             for one in sorted(holdings, key=lambda each: each.name)
             if one.kind == "server"
         ],
@@ -52,12 +59,16 @@ def describe(
     }
 
 
-def _server(server: Holding, positions: dict[str, int], ports: dict[str, Resource]) -> dict[str, Any]:
+def _server(
+    server: Holding, volumes: Sequence[Holding], positions: dict[str, int], ports: dict[str, Resource]
+) -> dict[str, Any]:
     port = ports.get(str(server.spec.get("port") or ""))
+    attached = [one.id for one in volumes if one.server == server.id and one.id != server.boot]
     return {
         "name": server.name,
         **{word: server.spec.get(word) for word in _OF_SERVERS},
+        **{word: server.amounts.get(word) for word in _SIZES},
         "boot": positions.get(server.boot),
-        "data": [positions[one] for one in server.data if one in positions],
+        "data": [positions[one] for one in dict.fromkeys((*server.data, *attached)) if one in positions],
         "addresses": dict(port.addresses) if port else {},
     }

@@ -4,6 +4,7 @@ head are the same bytes in every vault."""
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 from cloudctl.errors import NotProved
@@ -12,7 +13,7 @@ from cloudctl.models import Operation, PointCopy, PointVolume, PolicyMember, Rec
 from cloudctl.operations import Run
 from cloudctl.store import UnitOfWork
 from dr.forecast import GIB
-from dr.point_job import PointJob, move_point, volumes_of
+from dr.point_job import PointJob, move_point
 from dr.points.head import Previous
 from dr.points.manifest import CINDER, Part
 from dr.points.replication import Draft
@@ -30,9 +31,8 @@ def member_id(member: PolicyMember) -> str:
     return f"{member.kind}-{hashlib.sha256(found.encode()).hexdigest()[:32]}"
 
 
-def settle(uow: UnitOfWork, run: Run, operation: Operation, job: PointJob) -> None:
+def settle(uow: UnitOfWork, run: Run, operation: Operation, job: PointJob, is_full: bool) -> None:
     """Write down, once, until when the point is locked, what came before it, and which keys open it."""
-    is_full = not any(row.is_incremental for row in volumes_of(uow, job.point.id))
     point = move_point(
         uow,
         job.point.id,
@@ -55,7 +55,7 @@ def settle(uow: UnitOfWork, run: Run, operation: Operation, job: PointJob) -> No
     run.journal(uow, "settle", "done", f"{point.kind}, locked until {point.locked_until:%Y-%m-%d %H:%M} UTC")
 
 
-def draft(job: PointJob) -> Draft:
+def draft(job: PointJob, parts: Sequence[Part]) -> Draft:
     """The point as replication wants it; nothing of it depends on when or how often this is asked."""
     point, previous = job.point, job.scratch["previous"]
     ids = job.scratch["key_ids"]
@@ -74,7 +74,7 @@ def draft(job: PointJob) -> Draft:
         locked_until=point.locked_until,
         previous=None if previous is None else Previous(*previous),
         keys={ids[site]: wrapped for site, wrapped in point.sealed_key.items()},
-        parts=tuple(_part(row) for row in job.volumes),
+        parts=tuple(parts),
         topology=point.topology,
     )
 
@@ -101,7 +101,8 @@ def _previous(uow: UnitOfWork, point: RecoveryPoint) -> Previous | None:
     return Previous(*older[0]) if older else None
 
 
-def _part(row: PointVolume) -> Part:
+def part_of(row: PointVolume) -> Part:
+    """A volume as the manifest has it."""
     return Part(
         position=row.position,
         format=CINDER,

@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Mapping
 
+from cloudctl import ports
 from cloudctl.ports import TAG_INSTALLATION, TAG_SYSTEM
 
 TAG_POINT = "cloudctl:point"
 TAG_POSITION = "cloudctl:position"
-TAG_RESTORE = "cloudctl:restore"
+TAG_RESTORE = ports.TAG_RESTORE
 
 _NAMESPACE = uuid.UUID("6a0f4c1e-8b0d-5d7e-9a41-0d8e3f5b7c22")
 

@@ -10,6 +10,7 @@ from cloudctl.store import UnitOfWork
 
 SYSTEM, VOLUME, BUCKET = "system", "volume", "bucket"  # kinds of members
 _SERVER, _VOLUME = "server", "volume"  # kinds of resources
+KEPT = "kept_by"  # in the spec of a volume that gave way to a restored one: it is in no further point
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Holding:
     size_gib: int = 0
     type: str = ""
     spec: dict[str, object] = field(default_factory=dict, compare=False)
+    amounts: dict[str, int] = field(default_factory=dict, compare=False)  # vcpus, ram_mib of a server
 
 
 def in_order(holdings: Iterable[Holding]) -> list[Holding]:
@@ -54,7 +56,8 @@ def holdings_of(uow: UnitOfWork, member: PolicyMember) -> list[Holding]:
         Resource.state == ResourceState.ACTIVE,
         Resource.external_id.is_not(None),
     )
-    return [_holding(row, projects.get(row.project_id or "") or "") for row in rows]
+    used = [row for row in rows if not (row.spec or {}).get(KEPT)]
+    return [_holding(row, projects.get(row.project_id or "") or "") for row in used]
 
 
 def volumes_of(member: PolicyMember, holdings: Sequence[Holding]) -> list[Holding]:
@@ -93,4 +96,5 @@ def _holding(row: Resource, project: str) -> Holding:
         size_gib=int(spec.get("size_gib") or 0),
         type=spec.get("type") or "",
         spec=dict(spec),
+        amounts=dict(row.amounts or {}),
     )

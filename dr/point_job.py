@@ -48,8 +48,8 @@ class PointJob:
 
     @property
     def projects(self) -> list[str]:
-        """The projects at the site in which something of the point can be."""
-        return sorted({str(row.spec["project"]) for row in self.volumes})
+        """The projects at the site in which something of the point can be; none of one that was rebuilt."""
+        return sorted({str(row.spec["project"]) for row in self.volumes if "project" in row.spec})
 
     def tags(self, position: int) -> dict[str, str]:
         return marks.of_point(self.installation, self.point.system_id, self.point.id, position)

@@ -11,9 +11,10 @@ from cloudctl.errors import BadInput, Fault, NotFound, WrongState
 from cloudctl.models import BackupPolicy, PolicyMember
 from cloudctl.store import UnitOfWork
 from dr import policy_form
-from dr.policy_check import Checked, check
+from dr.buckets.looking import Look, nothing_seen
+from dr.policy_check import BucketLook, Checked, check
 from dr.policy_facts import HUB_ROLE, facts_of, members_of, promises, role_of
-from dr.policy_form import MemberForm, PolicyForm
+from dr.policy_form import BUCKET, MemberForm, PolicyForm
 from dr.schedule import Grid, Window
 
 Json = dict[str, Any]
@@ -24,17 +25,23 @@ _MOST_REASON = 500
 
 
 def apply(
-    core: Core, actor: Actor, documents: Sequence[Mapping[str, Any]], is_dry_run: bool = False
+    core: Core,
+    actor: Actor,
+    documents: Sequence[Mapping[str, Any]],
+    is_dry_run: bool = False,
+    look: Look = nothing_seen,
 ) -> list[Json]:
     """Make policies say what the documents say; again changes nothing. One row for each, with warnings.
 
     A policy is known by its name; members that a document does not name leave it, and keep the points they
     have. BadInput with all faults of all documents. Needs backup.plan at the site of every member, and where
-    a vault is that is not the province's.
+    a vault is that is not the province's. `look` is asked about buckets first, for who may plan there.
     """
+    forms = _read(documents)
+    named = [one for form in forms for one in form.members or () if one.kind == BUCKET]
+    looks = look([one for one in named if actor.may("backup.plan", [("site", one.site)])])
     with core.store.write() as uow:
-        forms = _read(documents)
-        plans = _plans(uow, forms)
+        plans = _plans(uow, forms, looks)
         for plan in plans:
             for site in _sites_touched(uow, plan):
                 actor.must("backup.plan", [("site", site)])
@@ -61,9 +68,13 @@ def put(uow: UnitOfWork, clock: Clock, policy: BackupPolicy, member: MemberForm)
                 system_id=member.system,
                 site_id=member.site,
                 name=member.name,
+                checks=_checks(member),
                 next_at=first_at,
             )
         )
+    if member.checks is not None and found.checks != _checks(member):
+        found.checks = _checks(member)
+        uow.flush()
     if found.policy_id != policy.id or found.left_at is not None:
         found.policy_id, found.left_at = policy.id, None
         found.next_at = _grid(policy).window.next_opening(now)
@@ -133,10 +144,16 @@ class _Plan:
         wanted = {**self.columns, "members": sorted(map(_label, self.members))}
         now = {key: getattr(self.policy, key) for key in self.columns}
         now["members"] = sorted(map(_label, self.members_now))
+        before = {one: _checks(one) for one in self.members_now}
+        said = {one: before.get(one, []) if one.checks is None else _checks(one) for one in self.members}
+        for words, by_member in ((now, before), (wanted, said)):
+            words["checks"] = {_label(one): rows for one, rows in by_member.items() if rows}
         return {key: [now[key], value] for key, value in wanted.items() if now[key] != value}
 
 
-def _plans(uow: UnitOfWork, forms: Sequence[PolicyForm]) -> list[_Plan]:
+def _plans(
+    uow: UnitOfWork, forms: Sequence[PolicyForm], looks: Mapping[MemberForm, BucketLook]
+) -> list[_Plan]:
     """Each form checked; what the ones before it will take of the vaults is gone for those after it."""
     there = {form.name: uow.first(BackupPolicy, BackupPolicy.name == form.name) for form in forms}
     ids = {policy.id for policy in there.values() if policy is not None}
@@ -146,7 +163,7 @@ def _plans(uow: UnitOfWork, forms: Sequence[PolicyForm]) -> list[_Plan]:
         policy = there[form.name]
         now = tuple(members_of(uow, policy))
         members = now if form.members is None else form.members
-        facts = facts_of(uow, members, policy, ids, promised)
+        facts = facts_of(uow, members, policy, ids, promised, looks)
         checked = check(form, members, facts)
         for site, size in promises(form.vaults, checked.forecast.demanded_bytes, facts.stored_bytes):
             promised[site] = promised.get(site, 0) + size
@@ -286,9 +303,13 @@ def _grid(policy: BackupPolicy) -> Grid:
     return Grid(policy.every_s, Window.read(policy.window))
 
 
+def _checks(member: MemberForm) -> list[Json]:
+    return [one.as_json() for one in member.checks or ()]
+
+
 def _label(member: MemberForm) -> str:
-    volume = f"/{member.name}" if member.name else ""
-    return f"{member.system}{volume}@{member.site}"
+    what = "" if not member.name else f":{member.name}" if member.kind == BUCKET else f"/{member.name}"
+    return f"{member.system}{what}@{member.site}"
 
 
 def _warning(fault: Fault) -> Json:

@@ -5,14 +5,17 @@ Everything is looked at before anything is written, and all faults are told at o
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from cloudctl.errors import Fault
 from dr.forecast import Forecast, forecast
 from dr.levels import reaches
-from dr.policy_form import MemberForm, PolicyForm, duration_text
+from dr.policy_form import BUCKET, MemberForm, PolicyForm, duration_text
 from dr.retention import Retention
 from dr.schedule import Grid, Window, fit
 from dr.tiers import SystemFacts, Tier, demanded
+
+_BUCKET_LEVEL = "L2"  # it does not boot, and answers nobody
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,28 @@ class VaultFacts:
         return max(0, self.limit_bytes - self.used_bytes - self.promised_bytes)
 
 
+class BucketLook(StrEnum):
+    """What a look at a bucket told."""
+
+    FINE = "fine"  # or it is no bucket
+    MISSING = "missing"
+    UNVERSIONED = "unversioned"
+    UNREACHABLE = "unreachable"
+
+
 @dataclass(frozen=True)
 class MemberFacts:
-    """What there is of a member: its volumes at the site, and which other policy has it already."""
+    """What there is of a member: its volumes at the site, and which other policy has it already.
+
+    Of a bucket: what its last point had, which other system it is backed up for, and what a look told.
+    """
 
     volume_bytes: int = 0
     policy: str | None = None
     is_volume_known: bool = True
+    has_checks: bool = False
+    other_system: str | None = None
+    bucket: BucketLook = BucketLook.FINE
 
 
 @dataclass(frozen=True)
@@ -106,6 +124,12 @@ def _tier(form: PolicyForm, members: Sequence[MemberForm]) -> Iterator[Fault]:
         yield Fault(
             "prove_every", "proved_too_rarely", "{tier} demands a proof every {most} at least", params
         )
+    buckets = [index for index, one in enumerate(members) if one.kind == BUCKET]
+    if buckets and not reaches(_BUCKET_LEVEL, form.level):
+        template = "buckets are proved to {most} at most, and the policy demands {level}"
+        hint = "put buckets into a policy of their own, of tier T2"
+        params = {"most": _BUCKET_LEVEL, "level": form.level}
+        yield Fault(f"members[{buckets[0]}]", "bucket_level", template, params, hint)
     for index, one in enumerate(members):
         offsite = [site for site in form.vaults if site != one.site]
         if len(offsite) < tier.copies_offsite:
@@ -133,9 +157,24 @@ def _members(form: PolicyForm, members: Sequence[MemberForm], facts: Facts) -> I
             other = {**params, "policy": known.policy}
             template, hint = "is backed up by the policy {policy} already", "take it out there first"
             yield Fault(place, "taken", template, other, hint)
+        if known.other_system is not None:
+            template = "the bucket {name} at {site} is backed up as one of the system {other} already"
+            named = {"name": one.name, "site": one.site, "other": known.other_system}
+            yield Fault(place, "taken", template, named, "take it out there first")
         if not known.is_volume_known:
             template = "the system {system} has no volume '{name}' at {site}"
             yield Fault(f"{place}.name", "unknown_volume", template, {**params, "name": one.name})
+        yield from _bucket(place, one, known)
+
+
+def _bucket(place: str, one: MemberForm, known: MemberFacts) -> Iterator[Fault]:
+    """What was seen of a bucket when it was looked at."""
+    params = {"name": one.name, "site": one.site}
+    if known.bucket == BucketLook.MISSING:
+        yield Fault(f"{place}.name", "unknown_bucket", "there is no bucket '{name}' at {site}", params)
+    elif known.bucket == BucketLook.UNVERSIONED:
+        template = "the bucket '{name}' at {site} keeps no versions"
+        yield Fault(f"{place}.name", "no_versions", template, params, "switch versioning on for the bucket")
 
 
 def _vaults(form: PolicyForm, expected: Forecast, facts: Facts) -> Iterator[Fault]:
@@ -171,13 +210,34 @@ def _member_notes(form: PolicyForm, members: Sequence[MemberForm], facts: Facts)
         params: dict[str, object] = {"system": one.system, "site": one.site}
         if one.system not in facts.systems:
             continue
+        if one.kind == BUCKET:
+            yield from _bucket_notes(place, one, known)
+            continue
         if not known.volume_bytes and known.is_volume_known:
             template = "the system {system} has no volumes at {site}: there is nothing to back up yet"
             yield Fault(place, "no_volumes", template, params)
+        has_checks = known.has_checks if one.checks is None else bool(one.checks)
+        if reaches(form.level, "L4") and not has_checks:
+            template = (
+                "points of {system} can be proved to L3 only: no checks say what its application answers"
+            )
+            yield Fault(f"{place}.checks", "no_checks", template, params, "give the member checks")
         wanted = demanded(facts.systems[one.system])
         if wanted > form.tier.number:
             template = "the system {system} has to have T{wanted}; {tier} does not count for it"
             yield Fault(place, "tier_too_low", template, {**params, "wanted": wanted, "tier": form.tier.name})
+
+
+def _bucket_notes(place: str, one: MemberForm, known: MemberFacts) -> Iterator[Fault]:
+    named = {"name": one.name, "site": one.site}
+    if known.bucket == BucketLook.UNREACHABLE:
+        template = "the bucket '{name}' at {site} could not be looked at"
+        yield Fault(place, "bucket_not_seen", template, named)
+    if not known.volume_bytes:
+        template = (
+            "how much is in the bucket '{name}' is known after its first point: no room is kept for it yet"
+        )
+        yield Fault(place, "size_unknown", template, named)
 
 
 def _line(form: PolicyForm, grid: Grid, expected: Forecast) -> Iterator[Fault]:

@@ -1,6 +1,8 @@
 """What a check of a policy has to know, read from the database: sites, vaults, systems, volumes, promises."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from cloudctl.lifecycle import ResourceState
 from cloudctl.models import (
@@ -15,8 +17,9 @@ from cloudctl.models import (
 from cloudctl.queries import protection
 from cloudctl.store import UnitOfWork
 from dr.forecast import GIB, forecast
-from dr.policy_check import Facts, MemberFacts, VaultFacts
-from dr.policy_form import SYSTEM, MemberForm, PolicyForm
+from dr.isolated.checks import from_json
+from dr.policy_check import BucketLook, Facts, MemberFacts, VaultFacts
+from dr.policy_form import BUCKET, SYSTEM, MemberForm, PolicyForm
 from dr.retention import Retention
 from dr.tiers import TIERS, SystemFacts
 
@@ -30,7 +33,7 @@ def members_of(uow: UnitOfWork, policy: BackupPolicy | None) -> list[MemberForm]
         return []
     living = (PolicyMember.policy_id == policy.id, PolicyMember.left_at.is_(None))
     rows = uow.all(PolicyMember, *living, order_by=[PolicyMember.id])
-    return [MemberForm(row.system_id, row.site_id, row.kind, row.name) for row in rows]
+    return [MemberForm(row.system_id, row.site_id, row.kind, row.name, from_json(row.checks)) for row in rows]
 
 
 def role_of(uow: UnitOfWork, site_id: str) -> str | None:
@@ -62,10 +65,12 @@ def facts_of(
     policy: BackupPolicy | None,
     but: Collection[int] = (),
     promised: Mapping[str, int] | None = None,
+    looks: Mapping[MemberForm, BucketLook] = MappingProxyType({}),
 ) -> Facts:
     """The facts for a check of the policy (None: a new one) with these members.
 
-    `but` are policies whose promises do not count, because `promised` says what they are going to be.
+    `but` are policies whose promises do not count, because `promised` says what they are going to be; `looks`
+    what was seen of buckets just before.
     """
     systems = uow.all(InformationSystem, InformationSystem.id.in_({one.system for one in members}))
     stored = {} if policy is None else protection.stored_bytes(uow).get(policy.id, {})
@@ -74,7 +79,7 @@ def facts_of(
         vaults=vaults_of(uow, but, promised or {}),
         systems={row.id: system_facts(row) for row in systems},
         retired=frozenset(row.id for row in systems if row.retired_at is not None),
-        members=_member_facts(uow, members),
+        members=_member_facts(uow, members, looks),
         stored_bytes=stored,
         increments=[] if policy is None else _increments(uow, policy.id),
     )
@@ -124,7 +129,11 @@ def demanded_bytes(uow: UnitOfWork, policy: BackupPolicy) -> int:
     return forecast(size, retention, policy.every_s, policy.full_every, measured).demanded_bytes
 
 
-def _member_facts(uow: UnitOfWork, members: Iterable[MemberForm]) -> dict[MemberForm, MemberFacts]:
+def _member_facts(
+    uow: UnitOfWork,
+    members: Iterable[MemberForm],
+    looks: Mapping[MemberForm, BucketLook] = MappingProxyType({}),
+) -> dict[MemberForm, MemberFacts]:
     wanted = list(members)
     systems = {one.system for one in wanted}
     volumes = uow.all(
@@ -135,11 +144,40 @@ def _member_facts(uow: UnitOfWork, members: Iterable[MemberForm]) -> dict[Member
     )
     names = {row.id: row.name for row in uow.all(BackupPolicy)}
     living = (PolicyMember.system_id.in_(systems), PolicyMember.left_at.is_(None))
-    taken = {
-        MemberForm(row.system_id, row.site_id, row.kind, row.name): names[row.policy_id]
+    rows = {
+        MemberForm(row.system_id, row.site_id, row.kind, row.name): row
         for row in uow.all(PolicyMember, *living)
     }
-    return {one: _facts_of_member(one, volumes, taken.get(one)) for one in wanted}
+    taken = {one: names[row.policy_id] for one, row in rows.items()}
+    found = {one: _facts_of_member(one, volumes, taken.get(one)) for one in wanted}
+    has_checks = {one: bool(row.checks) for one, row in rows.items()}
+    found = {one: replace(facts, has_checks=has_checks.get(one, False)) for one, facts in found.items()}
+    return {**found, **_bucket_facts(uow, [one for one in wanted if one.kind == BUCKET], taken, looks)}
+
+
+def _bucket_facts(
+    uow: UnitOfWork,
+    buckets: Sequence[MemberForm],
+    taken: Mapping[MemberForm, str],
+    looks: Mapping[MemberForm, BucketLook],
+) -> dict[MemberForm, MemberFacts]:
+    """Of buckets: what their last points had, and whose they are."""
+    of_kind = (PolicyMember.kind == BUCKET, PolicyMember.name.in_({one.name for one in buckets}))
+    rows = uow.all(PolicyMember, *of_kind) if buckets else []
+    points = {row.last_point_id for row in rows}
+    sizes = dict(uow.tuples([RecoveryPoint.id, RecoveryPoint.bytes], RecoveryPoint.id.in_(points)))
+    found = {}
+    for one in buckets:
+        same = [row for row in rows if (row.name, row.site_id) == (one.name, one.site)]
+        others = [row.system_id for row in same if row.system_id != one.system and row.left_at is None]
+        mine = [sizes.get(row.last_point_id, 0) for row in same if row.system_id == one.system]
+        found[one] = MemberFacts(
+            volume_bytes=max(mine, default=0),
+            policy=taken.get(one),
+            other_system=next(iter(others), None),
+            bucket=looks.get(one, BucketLook.FINE),
+        )
+    return found
 
 
 def _facts_of_member(member: MemberForm, volumes: Sequence[Resource], taken: str | None) -> MemberFacts:

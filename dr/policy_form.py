@@ -5,20 +5,23 @@ Only name, tier and the sites of the vaults have to be said: the rest is what th
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 from cloudctl.errors import Fault
+from dr.isolated import checks
+from dr.isolated.checks import Check
 from dr.levels import DAY_S, LEVELS
 from dr.schedule import Window
 from dr.tiers import OF_POLICIES, TIERS, Tier
 
-SYSTEM, VOLUME = "system", "volume"
-KINDS = (SYSTEM, VOLUME)
+SYSTEM, VOLUME, BUCKET = "system", "volume", "bucket"
+KINDS = (SYSTEM, VOLUME, BUCKET)
 MOST_NAME, MOST_MEMBERS, MOST_KEPT, MOST_FULL_EVERY = 100, 2000, 1000, 1000
 MOST_S = 10 * 366 * DAY_S
 MOST_MBIT = 1_000_000
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _UNITS_S = {"m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 _KEYS = (
     "name", "tier", "every", "full_every", "window", "line_mbit", "retention", "lock", "vaults", "level",
@@ -31,12 +34,13 @@ _LEVELS = LEVELS[1:]
 
 @dataclass(frozen=True)
 class MemberForm:
-    """Something to be backed up: a system with all its volumes at a site, or one volume of it."""
+    """Something to be backed up: a system with all its volumes at a site, one volume of it, or a bucket."""
 
     system: str
     site: str
     kind: str = SYSTEM
-    name: str = ""  # the resource of a volume; empty for a system
+    name: str = ""  # the resource of a volume, the bucket; empty for a system
+    checks: tuple[Check, ...] | None = field(default=None, compare=False)  # None: as they are
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ def read(given: Mapping[str, Any], place: str = "") -> tuple[PolicyForm | None, 
     form = reader.policy()
     faults = [replace(one, place=f"{place}{one.place}") for one in reader.faults]
     return (None if faults else form), faults
+
+
+def is_bucket_name(text: str) -> bool:
+    """Whether S3 takes it as the name of a bucket."""
+    return _BUCKET_NAME.fullmatch(text) is not None and ".." not in text
 
 
 def duration_s(text: object) -> int | None:
@@ -214,7 +223,7 @@ class _Reader:
         if not isinstance(given, Mapping):
             self._fault(place, "bad_shape", "must name a system and a site")
             return None
-        self._refuse_unknown(f"{place}.", given, _MEMBER)
+        self._refuse_unknown(f"{place}.", given, (*_MEMBER, "checks"))
         told = {key: str(given[key]).strip() for key in _MEMBER if given.get(key)}
         for key in ("system", "site"):
             if key not in told:
@@ -225,6 +234,19 @@ class _Reader:
             self._fault(f"{place}.kind", "unknown_word", "'{given}' is none of: {choices}", **params)
         elif kind == VOLUME and "name" not in told:
             self._fault(f"{place}.name", "missing", "is missing", "the volume")
+        elif kind == BUCKET and not is_bucket_name(told.get("name", "")):
+            hint = "3 to 63 small letters, digits, dots and dashes"
+            self._fault(f"{place}.name", "bad_bucket", "is no name of a bucket", hint)
         elif kind == SYSTEM and "name" in told:
             self._fault(f"{place}.name", "contradiction", "a whole system has all its volumes")
-        return MemberForm(told.get("system", ""), told.get("site", ""), kind, told.get("name", ""))
+        asked = self._checks(f"{place}.checks", given.get("checks"), kind)
+        return MemberForm(told.get("system", ""), told.get("site", ""), kind, told.get("name", ""), asked)
+
+    def _checks(self, place: str, given: object, kind: str) -> tuple[Check, ...] | None:
+        if given is None:
+            return None
+        if kind != SYSTEM:
+            self._fault(place, "contradiction", "only a whole system has an application that answers")
+        found, faults = checks.read(given, place)
+        self.faults += faults
+        return found

@@ -1,12 +1,13 @@
 """Points out of a vault into a database that does not know them: after the loss of everything else.
 
-Only heads are read, so a thousand points take seconds. Rows that points hang on and that are not there are
-made as they must be: a system, its department and its site by their ids, a policy that is suspended. Nothing
-that is there is changed, and again changes nothing. What is found is sealed until somebody proves it.
+Heads are read and, where the key is here, manifests; a thousand points take seconds. Rows that points hang
+on and that are not there are made as they must be: a system, its department and its site by their ids, a
+policy that is suspended. Nothing that is there is changed, and again changes nothing. What is found is sealed
+until somebody proves it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from cloudctl.models import (
     Division,
     InformationSystem,
     PointCopy,
+    PointVolume,
     PolicyMember,
     RecoveryPoint,
     Site,
@@ -28,11 +30,14 @@ from cloudctl.models import (
 )
 from cloudctl.ports import ObjectStore, Purpose, Stores
 from cloudctl.store import UnitOfWork
+from dr.buckets.naming import name_members
+from dr.contents import faults_of, notes_of, read_contents, write_contents
+from dr.database.fetching import is_copy
 from dr.drafting import member_id as id_in_vaults
 from dr.keyring import Keyring
 from dr.points.head import Head, manifest_key
 from dr.points.parallel import each
-from dr.points.reading import FoundPoint, read_heads
+from dr.points.reading import FoundPoint, Reading, read_heads
 from dr.proving import told
 from tenants.register.history import begin_versions
 
@@ -63,9 +68,13 @@ def rebuild(
     actor.must("backup.plan", [("site", site_id)])
     vault = stores.vault(site_id, Purpose.READ)
     lock_mode = vault.lock_mode().value
-    reading = read_heads(vault, keyring.trusted(), installation)
+    reading = _of_systems(read_heads(vault, keyring.trusted(), installation))
     gone = _expired(vault, reading.points, core.clock.now())
     escrow = keyring.escrow()
+    with core.store.read() as uow:
+        known = gone | set(uow.column(PointVolume.point_id))
+    unread = [one.head for one in reading.points if one.head.point not in known]
+    contents = read_contents(vault, unread, escrow)
     new = 0
     with core.store.write() as uow:
         _make_vault(core, uow, site_id, vault, lock_mode, escrow.get(site_id))
@@ -73,11 +82,21 @@ def rebuild(
         with core.store.write() as uow:
             batch = reading.points[start : start + _BATCH]
             new += sum(_take_up(core, uow, site_id, one, one.head.point in gone, escrow) for one in batch)
-    found = Rebuilt(len(reading.points), new, len(gone), (*told(reading.faults),), (*told(reading.notes),))
+            told_of = [contents[one.head.point] for one in batch if one.head.point in contents]
+            write_contents(uow, told_of)
+            name_members(uow, [(one.point, one.topology) for one in told_of])
+    faults = [*reading.faults, *faults_of(contents)]
+    notes = [*reading.notes, *notes_of(contents, site_id)]
+    found = Rebuilt(len(reading.points), new, len(gone), (*told(faults),), (*told(notes),))
     with core.store.write() as uow:
-        details = {"points": found.points, "new": new, "faults": len(reading.faults)}
+        details = {"points": found.points, "new": new, "faults": len(faults)}
         core.audit.record(uow, actor.user_id, "backup.rebuild", "vault", site_id, details, actor.trace_id)
     return found
+
+
+def _of_systems(reading: Reading) -> Reading:
+    """Without the copies of cloudctl's own database, which `init --restore-from` brings back."""
+    return replace(reading, points=tuple(one for one in reading.points if not is_copy(one.head)))
 
 
 def _expired(vault: ObjectStore, points: Iterable[FoundPoint], now: datetime) -> frozenset[str]:

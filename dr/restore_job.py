@@ -8,10 +8,12 @@ from cloudctl.errors import Fault, NotFound, NotProved
 from cloudctl.lifecycle import OperationState
 from cloudctl.models import Operation, PointCopy, RecoveryPoint, Restore, Site
 from cloudctl.operations import Run
+from cloudctl.ports import TAG_RESOURCE
 from cloudctl.store import UnitOfWork
 from dr import marks
 from dr.point_job import chain_of
 from dr.points.manifest import Manifest, Part
+from dr.restore_plan import BACK
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class RestoreJob:
         return f"cloudctl-{self.installation[:12]}-restore-{self.restore.id}"
 
     def tags(self, position: int) -> dict[str, str]:
-        return marks.of_restore(self.installation, self.point.system_id, self.restore.id, position)
+        """What is written on a new volume, with the id of its row where it has one."""
+        tags = marks.of_restore(self.installation, self.point.system_id, self.restore.id, position)
+        row_id = (self.restore.plan.get("rows") or {}).get(str(position))
+        return {**tags, TAG_RESOURCE: row_id} if row_id else tags
 
     def is_ours(self, tags: Mapping[str, str]) -> bool:
         return marks.is_of(tags, self.installation, marks.TAG_RESTORE, self.restore.id)
@@ -96,7 +101,7 @@ def read(uow: UnitOfWork, operation: Operation, installation: str, restore_id: i
         operation,
         restore,
         point,
-        links_of(uow, point, restore.from_site_id),
+        () if restore.mode == BACK else links_of(uow, point, restore.from_site_id),
         uow.need(Site, restore.to_site_id),
     )
 

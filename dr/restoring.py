@@ -19,16 +19,17 @@ from cloudctl.operations import Run
 from cloudctl.ports import Backup, Cloud, Clouds, NewBackup, NewVolume, Purpose, Stores, Volume
 from cloudctl.store import UnitOfWork
 from dr import restaging
+from dr.contents import size_gib
 from dr.keyring import Keyring
 from dr.marks import name_of_restore, position_of
 from dr.metering import Meter
 from dr.points.checking import check
-from dr.points.cinder_record import read_record
 from dr.points.format import Progress
 from dr.points.manifest import Manifest
 from dr.points.parallel import each
 from dr.points.reading import unlocked
 from dr.restore_job import Link, RestoreJob, Wanted, load, wanted, write_made
+from dr.restore_plan import type_at
 from dr.verifying import compare
 from provisioning.lanes import Lanes
 
@@ -81,6 +82,11 @@ class Restoring:
                 run.journal(uow, f"restore {name}", "done")
             job = load(run, self._settings.installation, restore_id)
         return None
+
+    def topology(self, run: Run, restore_id: int) -> Mapping[str, Any]:
+        """What the system looked like, out of the sealed manifest of the point itself."""
+        job = load(run, self._settings.installation, restore_id)
+        return self._open(run, job).manifests[job.point.id].topology
 
     def forget(self, restore_id: int) -> None:
         """Keys and manifests leave the memory."""
@@ -165,12 +171,11 @@ class Restoring:
     def _maker(
         self, run: Run, job: RestoreJob, cloud: Cloud, one: Wanted, kinds: Sequence[str]
     ) -> Callable[[], Volume]:
-        size_gib = max(1, int(read_record(one.part.url).content["size"]))
-        kind = one.type if one.type in kinds or not kinds else kinds[0]
+        size, kind = size_gib(one.part), type_at(one.type, kinds)
 
         def make() -> Volume:
             run.must_hold()
-            new = NewVolume(one.name, size_gib, kind, job.tags(one.position))
+            new = NewVolume(one.name, size, kind, job.tags(one.position))
             return cloud.in_project(job.restore.to_project).create_volume(new)
 
         return make

@@ -7,7 +7,7 @@ never given up, whatever the counts say, and what a lock still holds is kept and
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cloudctl.clock import BEIJING
@@ -100,6 +100,47 @@ def decide(points: Iterable[Held], retention: Retention, now: datetime) -> Kept:
     )
 
 
+def leaves_at(points: Iterable[Held], retention: Retention, every_s: int) -> dict[str, datetime]:
+    """When each point of one member will be given up, if points keep coming as often as this and are proved.
+
+    Told from what there is now; earlier than its lock lets go, or before what rests on it, none goes.
+    """
+    newest_first = sorted(points, key=lambda one: (one.taken_at, one.id), reverse=True)
+    if not newest_first:
+        return {}
+    newest, every = newest_first[0].taken_at, timedelta(seconds=every_s)
+    ends: dict[str, list[datetime]] = {one.id: [one.locked_until or one.taken_at] for one in newest_first}
+    for index, one in enumerate(newest_first[: retention.last]):
+        ends[one.id].append(newest + (retention.last - index) * every)
+    for name, bucket in _BUCKETS.items():
+        count = getattr(retention, name)
+        for index, one in enumerate(_of_buckets(newest_first, bucket, count)):
+            is_replaced = index == 0 and _key(bucket, newest + every) == _key(bucket, newest)
+            left = count - index
+            later = newest + every if is_replaced else max(_ahead(name, newest, left), newest + left * every)
+            ends[one.id].append(later)
+    proved = next((one for one in newest_first if one.is_protected), newest_first[0])
+    ends[proved.id].append(newest + every)
+    leaving = {key: max(moments) for key, moments in ends.items()}
+    for one in _children_first(newest_first):
+        if one.parent_id in leaving:
+            leaving[one.parent_id] = max(leaving[one.parent_id], leaving[one.id])
+    return leaving
+
+
+def _ahead(name: str, moment: datetime, count: int) -> datetime:
+    """When the count-th next day, week, month or year begins in Beijing."""
+    local = moment.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+    if name == "daily":
+        return local + timedelta(days=count)
+    if name == "weekly":
+        return local - timedelta(days=local.weekday()) + timedelta(weeks=count)
+    if name == "yearly":
+        return local.replace(year=local.year + count, month=1, day=1)
+    months = 12 * local.year + local.month - 1 + count
+    return local.replace(year=months // 12, month=months % 12 + 1, day=1)
+
+
 _BUCKETS: Mapping[str, Callable[[datetime], Hashable]] = {
     "daily": lambda local: local.date(),
     "weekly": lambda local: local.isocalendar()[:2],
@@ -114,7 +155,7 @@ def _of_buckets(
     """One point of each of the newest buckets that have any."""
     chosen: dict[Hashable, Held] = {}
     for one in newest_first:
-        key = bucket(one.taken_at.astimezone(BEIJING))
+        key = _key(bucket, one.taken_at)
         if key not in chosen:
             if len(chosen) == count:
                 break
@@ -122,6 +163,10 @@ def _of_buckets(
         elif one.is_protected and not chosen[key].is_protected:
             chosen[key] = one
     return chosen.values()
+
+
+def _key(bucket: Callable[[datetime], Hashable], moment: datetime) -> Hashable:
+    return bucket(moment.astimezone(BEIJING))
 
 
 def _keep_locked(newest_first: Sequence[Held], why: Mapping[str, list[Why]], now: datetime) -> None:

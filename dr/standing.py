@@ -164,6 +164,7 @@ def _member_row(one: _Stand) -> Json:
         "next_at": member.next_at,
         "missed": member.missed,
         "last_point": member.last_point_id,
+        "checks": member.checks,
     }
 
 

@@ -23,8 +23,12 @@ from cloudctl.models import (
 )
 from cloudctl.operations import OPEN
 from cloudctl.store import UnitOfWork
+from dr import recording, restore_plan
+from dr.members import BUCKET
 
 BACKUP, PROOF, RESTORE, EXPIRY = "backup", "proof", "restore", "expiry"  # kinds of operations
+#: The same for a department's bucket: flows of their own (dr/buckets).
+OF_BUCKETS = {BACKUP: "bucket-backup", PROOF: "bucket-proof", RESTORE: "bucket-restore"}
 POINT_SUBJECT, PROOF_SUBJECT, RESTORE_SUBJECT = "recovery_point", "point_proof", "restore"
 FULL, INCREMENTAL = "full", "incremental"
 
@@ -68,7 +72,8 @@ def begin_point(
         uow.add(PointCopy(point_id=point.id, site_id=site_id))
     deadline_s = min(max(policy.every_s, SHORTEST_S), LONGEST_S)
     subject = (POINT_SUBJECT, point.id)
-    operation = operations.start(uow, clock, BACKUP, subject, member.site_id, deadline_s)
+    kind_of_work = work_of(uow, BACKUP, member.id)
+    operation = operations.start(uow, clock, kind_of_work, subject, member.site_id, deadline_s)
     point.operation_id = operation.id
     member.last_point_id = point.id
     uow.flush()
@@ -93,7 +98,8 @@ def begin_proof(
         )
     )
     subject = (PROOF_SUBJECT, proof.id)
-    proof.operation_id = operations.start(uow, clock, PROOF, subject, site_id, PROOF_DEADLINE_S).id
+    work = work_of(uow, PROOF, point.member_id)
+    proof.operation_id = operations.start(uow, clock, work, subject, site_id, PROOF_DEADLINE_S).id
     uow.flush()
     return proof
 
@@ -107,11 +113,14 @@ def begin_restore(  # noqa: PLR0913, PLR0917  # what goes where, as the edges na
     to_project: str,
     by: str,
     volumes: Sequence[Mapping[str, Any]] = (),
+    mode: str = restore_plan.VOLUMES,
+    **more: Any,
 ) -> Restore:
-    """Bring the point back as new volumes in the project `to_project` (its id at the site `to_site_id`).
+    """Bring the point back in the project `to_project` (its id at the site `to_site_id`).
 
     `volumes`: for each one wanted `position`, and `name` and `type` at the new place where they shall
-    differ; empty: all of them as they were. Refused when the vault has no sealed copy.
+    differ; empty: all of them as they were. `more` goes into the plan. A mode of `restore_plan.BY_TWO` waits
+    for a second person: nothing begins before `start_restore`. Refused when the vault has no sealed copy.
     """
     _lock(uow, point)
     _must_be_readable(uow, point, from_site_id)
@@ -122,16 +131,38 @@ def begin_restore(  # noqa: PLR0913, PLR0917  # what goes where, as the edges na
             to_site_id=to_site_id,
             to_project=to_project,
             purpose="restore",
-            plan={"volumes": [dict(one) for one in volumes]},
-            state="asked",
+            mode=mode,
+            plan={"volumes": [dict(one) for one in volumes], **more},
+            state="awaiting",
             asked_at=clock.now(),
             asked_by=by,
         )
     )
-    subject = (RESTORE_SUBJECT, restore.id)
-    restore.operation_id = operations.start(uow, clock, RESTORE, subject, to_site_id, RESTORE_DEADLINE_S).id
+    if mode not in restore_plan.BY_TWO:
+        start_restore(uow, clock, restore)
     uow.flush()
     return restore
+
+
+def start_restore(uow: UnitOfWork, clock: Clock, restore: Restore) -> Operation:
+    """The rows of what it makes, with their amounts in the ledger, and its operation; state `asked`.
+
+    OverQuota, to be rolled back. Refused when the vault no longer has a sealed copy; Conflict while the
+    volumes of the system change places already.
+    """
+    point = uow.need(RecoveryPoint, restore.point_id)
+    _lock(uow, point)
+    if restore.mode != restore_plan.BACK:
+        _must_be_readable(uow, point, restore.from_site_id)
+    if restore.mode in restore_plan.BY_TWO:
+        _must_be_alone(uow, point, restore)
+    restore.state = "asked"
+    recording.intend(uow, clock, restore)
+    subject = (RESTORE_SUBJECT, restore.id)
+    work = operations.start(uow, clock, RESTORE, subject, restore.to_site_id, RESTORE_DEADLINE_S)
+    restore.operation_id = work.id
+    uow.flush()
+    return work
 
 
 def begin_expiry(uow: UnitOfWork, clock: Clock, point: RecoveryPoint) -> Operation:
@@ -159,6 +190,18 @@ def begin_expiry(uow: UnitOfWork, clock: Clock, point: RecoveryPoint) -> Operati
     return operation
 
 
+def hold(uow: UnitOfWork, point: RecoveryPoint, site_id: str) -> None:
+    """Lock the member and read the point afresh. Refused unless the vault of the site has a copy to read."""
+    _lock(uow, point)
+    _must_be_readable(uow, point, site_id)
+
+
+def work_of(uow: UnitOfWork, kind: str, member_id: int) -> str:
+    """The kind of operation that does it for what the member is."""
+    member = uow.need(PolicyMember, member_id)
+    return OF_BUCKETS[kind] if member.kind == BUCKET else kind
+
+
 # -- the guards
 
 
@@ -183,6 +226,16 @@ def _must_be_readable(uow: UnitOfWork, point: RecoveryPoint, site_id: str) -> No
     copy = uow.first(PointCopy, PointCopy.point_id == point.id, PointCopy.site_id == site_id)
     if copy is None or copy.state not in ("sealed", "suspect", "lost"):
         raise Refused("the vault of {site} has no copy of point {point}", site=site_id, point=point.id)
+
+
+def _must_be_alone(uow: UnitOfWork, point: RecoveryPoint, restore: Restore) -> None:
+    """Conflict while another restore exchanges volumes of the same system at the site."""
+    points = uow.column(
+        RecoveryPoint.id, RecoveryPoint.system_id == point.system_id, RecoveryPoint.site_id == point.site_id
+    )
+    going = (Restore.state.in_(("asked", "running")), Restore.mode.in_(restore_plan.BY_TWO))
+    if uow.count(Restore, *going, Restore.id != restore.id, Restore.point_id.in_(points)):
+        raise Conflict("volumes of {system} change places already", system=point.system_id)
 
 
 def _must_not_be_in_use(uow: UnitOfWork, point: RecoveryPoint) -> None:

@@ -5,20 +5,25 @@ before it is begun.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, Conflict
 from cloudctl.lifecycle import PointState
 from cloudctl.models import BackupPolicy, Operation, PointCopy, PointProof, PolicyMember, RecoveryPoint
 from cloudctl.operations import OPEN
+from cloudctl.queries import falling_due
+from cloudctl.queries.falling_due import Standing
 from cloudctl.store import UnitOfWork
-from dr.proving import rank
-from dr.retention import Held, Retention, decide
+from dr.proving import highest, rank
+from dr.retention import Held, Retention, decide, leaves_at
 from dr.schedule import Grid, Window
 from dr.starting import READABLE, begin_expiry, begin_point, begin_proof
+from dr.tiers import TIERS
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +31,7 @@ BY = "system"
 ACTIVE = "active"
 PROOFS_AT_ONCE = 2  # each reads a whole point; the other workers are for points
 _AGAIN = timedelta(hours=6)  # before a proof that proved nothing is begun once more
+OFFSITE_TIERS = tuple(tier.name for tier in TIERS.values() if tier.copies_offsite)
 _PROVABLE = (PointState.SEALED, PointState.PROTECTED, PointState.SUSPECT)
 
 
@@ -45,23 +51,35 @@ def begin_due(core: Core) -> Begun:
     """
     now = core.clock.now()
     with core.store.read() as uow:
-        active = uow.column(BackupPolicy.id, BackupPolicy.state == ACTIVE)
-        its_turn = (PolicyMember.left_at.is_(None), PolicyMember.next_at <= now)
-        due = uow.column(PolicyMember.id, *its_turn, PolicyMember.policy_id.in_(active))
-        members = uow.column(PolicyMember.id)
-        to_prove = [one for one in members if _due_proof(uow, one, now) is not None]
-        to_expire = [one for one in members if _given_up(uow, one, now)]
+        due = falling_due.members_due(uow, now, ACTIVE)
+        free = PROOFS_AT_ONCE - uow.count(PointProof, PointProof.state == "running")
+        to_prove = (
+            falling_due.members_to_prove(uow, now, _PROVABLE, OPEN, OFFSITE_TIERS, _AGAIN) if free > 0 else []
+        )
+        standing = falling_due.standing_points(uow, READABLE)
+    to_judge = [
+        member_id
+        for member_id, points in groupby(standing, key=lambda one: one.member_id)
+        if _judged(list(points), now).is_news
+    ]
     return Begun(
         tuple(_each(core, due, _begin_point)),
-        tuple(_each(core, to_prove, _begin_proof)),
-        tuple(_each(core, to_expire, _begin_expiry)),
+        tuple(_each(core, to_prove, _begin_proof, most=free)),
+        tuple(_each(core, to_judge, _begin_expiry)),
     )
 
 
-def _each(core: Core, ids: Iterable[int], begin: Callable[[Core, UnitOfWork, int], list[int]]) -> list[int]:
+def _each(
+    core: Core,
+    ids: Iterable[int],
+    begin: Callable[[Core, UnitOfWork, int], list[int]],
+    most: int | None = None,
+) -> list[int]:
     """Begin for one member after the other, each in its own transaction; trouble with one stops no other."""
     begun: list[int] = []
     for member_id in ids:
+        if most is not None and len(begun) >= most:
+            break
         try:
             with core.store.write() as uow:
                 operations = begin(core, uow, member_id)
@@ -136,23 +154,42 @@ def _due_proof(uow: UnitOfWork, member_id: int, now: datetime) -> _DueProof | No
     if making is not None and making.state in OPEN:
         return None  # it is just being read back
     every = timedelta(seconds=policy.prove_every_s)
-    is_stale = rank(newest.level) < rank(policy.level) or _age(newest, now) >= every
-    if is_stale and _may_try(tried.get(newest.id), every, now):
-        return _from_vault(uow, newest, policy.level)
+    is_offsite = policy.tier in OFFSITE_TIERS
+    level, at = _proved(uow, newest, is_offsite)
+    is_stale = rank(level) < rank(policy.level) or now - at >= every
+    last = _last_proofs(uow, [newest], away_from=newest.site_id).get(newest.id) if is_offsite else None
+    if is_stale and _may_try(last if is_offsite else tried.get(newest.id), every, now):
+        due = _from_vault(uow, newest, policy.level, is_offsite)
+        if due is not None:
+            return due
     others = sorted(points, key=lambda one: _seen_at(one, tried.get(one.id)))
     for point in others:
         if now - _seen_at(point, tried.get(point.id)) >= every:
-            return _from_vault(uow, point, "L1")
+            return _from_vault(uow, point, "L1", is_offsite=False)
     return None
 
 
-def _last_proofs(uow: UnitOfWork, points: list[RecoveryPoint]) -> dict[str, PointProof]:
-    of_points = PointProof.point_id.in_([one.id for one in points])
-    return {one.point_id: one for one in uow.all(PointProof, of_points, order_by=[PointProof.id])}
+def _proved(uow: UnitOfWork, point: RecoveryPoint, is_offsite: bool) -> tuple[str | None, datetime]:
+    """To what level the point is proved, and when that was seen last.
+
+    What a vault beside the data proves says nothing about a copy that has to survive the site.
+    """
+    if not is_offsite:
+        return point.level, point.verified_at or point.created_at
+    found = [one for one in falling_due.elsewhere(uow, point) if rank(one[0]) <= rank(point.level)]
+    best = highest(level for level, _ in found)
+    times = [at for level, at in found if rank(level) >= rank(best)]
+    return best, max(times, default=point.created_at)
 
 
-def _age(point: RecoveryPoint, now: datetime) -> timedelta:
-    return now - (point.verified_at or point.created_at)
+def _last_proofs(
+    uow: UnitOfWork, points: list[RecoveryPoint], away_from: str | None = None
+) -> dict[str, PointProof]:
+    """The newest try of each point; with `away_from`, of those from vaults of other sites."""
+    conditions: list[Any] = [PointProof.point_id.in_([one.id for one in points])]
+    if away_from is not None:
+        conditions.append(PointProof.site_id != away_from)
+    return {one.point_id: one for one in uow.all(PointProof, *conditions, order_by=[PointProof.id])}
 
 
 def _may_try(last: PointProof | None, every: timedelta, now: datetime) -> bool:
@@ -166,35 +203,35 @@ def _seen_at(point: RecoveryPoint, last: PointProof | None) -> datetime:
     return max(seen, last.started_at) if last is not None else seen
 
 
-def _from_vault(uow: UnitOfWork, point: RecoveryPoint, level: str) -> _DueProof | None:
-    """From the vault that has been looked at longest ago, so that all have their turn."""
+def _from_vault(uow: UnitOfWork, point: RecoveryPoint, level: str, is_offsite: bool) -> _DueProof | None:
+    """From the vault that has been looked at longest ago, so that all have their turn.
+
+    `is_offsite`: from one at another site than the data's; None where there is no such copy.
+    """
     of_point = (PointCopy.point_id == point.id, PointCopy.state.in_(("sealed", "suspect")))
     copies = uow.all(PointCopy, *of_point)
-    copies.sort(key=lambda one: (one.state != "suspect", one.checked_at or point.created_at, one.site_id))
-    return _DueProof(point.id, level, copies[0].site_id) if copies else None
+    chosen = [one for one in copies if not is_offsite or one.site_id != point.site_id]
+    chosen.sort(key=lambda one: (one.state != "suspect", one.checked_at or point.created_at, one.site_id))
+    return _DueProof(point.id, level, chosen[0].site_id) if chosen else None
 
 
 # -- what retention gives up
 
 
-def _begin_expiry(core: Core, uow: UnitOfWork, member_id: int) -> list[int]:
-    uow.for_update(PolicyMember, member_id)
-    begun = []
-    for point_id in _given_up(uow, member_id, core.clock.now()):
-        try:
-            operation = begin_expiry(uow, core.clock, uow.need(RecoveryPoint, point_id))
-        except CloudctlError as error:
-            log.info("point %s stays for now: %s", point_id, error)
-            continue
-        begun.append(operation.id)
-    return begun
+@dataclass(frozen=True)
+class _Judged:
+    """Of one member: what goes, and when each point will, where that is not on record yet."""
+
+    given_up: tuple[str, ...]
+    leaving: Mapping[str, datetime]
+
+    @property
+    def is_news(self) -> bool:
+        return bool(self.given_up or self.leaving)
 
 
-def _given_up(uow: UnitOfWork, member_id: int, now: datetime) -> tuple[str, ...]:
-    points = uow.all(RecoveryPoint, RecoveryPoint.member_id == member_id, RecoveryPoint.state.in_(READABLE))
-    if not points:
-        return ()
-    policy = uow.need(BackupPolicy, points[-1].policy_id)
+def _judged(points: Sequence[Standing], now: datetime) -> _Judged:
+    """Pure: what retention makes of the points of one member, by the policy of the newest."""
     held = [
         Held(
             one.id,
@@ -205,4 +242,27 @@ def _given_up(uow: UnitOfWork, member_id: int, now: datetime) -> tuple[str, ...]
         )
         for one in points
     ]
-    return decide(held, Retention.read(policy.retention), now).given_up
+    retention, known = Retention.read(points[-1].retention), {one.id: one.expires_at for one in points}
+    leaving = leaves_at(held, retention, points[-1].every_s)
+    news = {key: at for key, at in leaving.items() if known[key] != at}
+    return _Judged(decide(held, retention, now).given_up, news)
+
+
+def _begin_expiry(core: Core, uow: UnitOfWork, member_id: int) -> list[int]:
+    """Write down when points will go, and begin to give up those that retention no longer keeps."""
+    uow.for_update(PolicyMember, member_id)
+    points = falling_due.standing_points(uow, READABLE, member_id)
+    if not points:
+        return []
+    judged = _judged(points, core.clock.now())
+    for point_id, at in judged.leaving.items():
+        uow.update(RecoveryPoint, RecoveryPoint.id == point_id, expires_at=at)
+    begun = []
+    for point_id in judged.given_up:
+        try:
+            operation = begin_expiry(uow, core.clock, uow.need(RecoveryPoint, point_id))
+        except CloudctlError as error:
+            log.info("point %s stays for now: %s", point_id, error)
+            continue
+        begun.append(operation.id)
+    return begun

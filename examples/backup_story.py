@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import telling
 from telling import Server, StoryError, approve, ask, chapter, hire, key, run, say, sign_in, submit
@@ -23,6 +24,7 @@ from telling import Server, StoryError, approve, ask, chapter, hire, key, run, s
 SYSTEM = "gx-finance-budget"
 VAULT = "city-1"
 FIRST = ("wang", "alice", "bob", "carol", "ivan")
+FULL_NOTE = "before the full point"
 AFTER = ("wang", "carol", "heidi")
 _ASK = "import urllib.request as u; print(u.urlopen('http://127.0.0.1{path}'{body}).read().decode())"
 
@@ -86,14 +88,15 @@ def inside(address: str, path: str, note: str | None = None) -> object:
 
 
 def protect() -> None:
-    """The vault with its escrow key, and a policy of tier T2 for the system."""
+    """The vault with its escrow key, and a policy of tier T2 with what the application is to answer."""
     escrow = telling.HOME / "keys" / "escrow" / f"{VAULT}.json"
     escrow.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not escrow.exists():
         run("cloudctl", "vault", "key", VAULT, str(escrow))
     run("cloudctl", "vault", "check", VAULT, "--escrow-key", str(escrow), "--limit", "300GiB", user="wang")
     member = ("--system", f"{SYSTEM}@province")
-    policy = ("--name", "财政关键数据", "--tier", "T2", "--vault", VAULT, "--every", "1d", *member)
+    checks = ("--check", f"http://*:80/notes 200 {FULL_NOTE}", "--check", "tcp://*:22")
+    policy = ("--name", "财政关键数据", "--tier", "T2", "--vault", VAULT, "--every", "1d", *member, *checks)
     run("cloudctl", "backup", "policy", "apply", *policy, user="wang")
 
 
@@ -110,6 +113,28 @@ def newest() -> str:
 
 def take(*options: str) -> None:
     run("cloudctl", "backup", "run", SYSTEM, *options, "--wait", user="wang")
+
+
+def proofs_of(point: str) -> list[dict[str, object]]:
+    """The newest first."""
+    shown = ask("cloudctl", "point", "show", point, user="wang")
+    return list(shown["proofs"])  # type: ignore[call-overload]
+
+
+def prove() -> None:
+    """The newest point is started at the city, cut off from everything, and its application answers (L4)."""
+    point = newest()
+    while any(one["state"] == "running" for one in proofs_of(point)):
+        time.sleep(2)  # the policy's own proof of it, to L2, has begun meanwhile
+    run("cloudctl", "point", "test", point, "--level", "L4", "--wait", user="wang")
+    proof: Any = proofs_of(point)[0]
+    running = proof["details"]["running"]
+    for check in running["checks"]:
+        say(f"{check['name']}  ->  {check['saw']}", "33")
+    tried = ", ".join(running["canary"]["tried"])
+    say(f"Nothing of this answered, as it must be: {tried}", "33")
+    if proof["reached"] != "L4":
+        raise StoryError(f"the point is proved to {proof['reached']} only")
 
 
 def lose() -> None:
@@ -167,7 +192,7 @@ def tell(keep_province: bool, servers: list[Server]) -> None:
     install(servers[-1], FIRST)
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
     address = build()
-    inside(address, "/notes", "before the full point")
+    inside(address, "/notes", FULL_NOTE)
     chapter(2, "Key data gets an offsite copy that is proved", "关键数据异地灾备")
     protect()
     take()
@@ -175,7 +200,7 @@ def tell(keep_province: bool, servers: list[Server]) -> None:
     take()
     before = inside(address, "/notes")
     points()
-    run("cloudctl", "point", "test", newest(), "--level", "L2", "--wait", user="wang")
+    prove()
     rows = points()
     run("cloudctl", "backup", "status", user="wang")
     chapter(3, "The cloud and the database are lost", "省级云与数据库全部丢失")

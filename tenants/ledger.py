@@ -4,18 +4,19 @@ from collections.abc import Iterable
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import Clock
+from cloudctl.errors import Fault
 from cloudctl.lifecycle import HoldState
 from cloudctl.models import Hold, Project
 from cloudctl.queries import quota
 from cloudctl.store import UnitOfWork
 from tenants.counters import ensure_rows, move, project_chain, read_counters
-from tenants.ledger_math import Chain, Change, places
+from tenants.ledger_math import Chain, Change, places, simulate
 from tenants.limits import LimitChange, drift, explain, repair, set_limit, set_limits
 from tenants.recount import recount
 
 __all__ = [
     "LimitChange", "change_holds", "count", "count_used", "drift", "end_holds", "ensure_rows", "explain",
-    "hold", "recount", "repair", "set_limit", "set_limits", "settle_project",
+    "grow_used", "hold", "recount", "repair", "set_limit", "set_limits", "settle_project", "shortages",
 ]  # fmt: skip
 
 
@@ -87,6 +88,19 @@ def count_used(uow: UnitOfWork, project_id: str) -> None:
     For what was adopted, released or changed outside: it may make levels `over`.
     """
     move(uow, _used_changes(uow, project_id), is_grant=False)
+
+
+def grow_used(uow: UnitOfWork, project_id: str) -> None:
+    """The same for what is new and has to fit: OverQuota, to be rolled back, naming each level short."""
+    move(uow, _used_changes(uow, project_id), is_grant=True)
+
+
+def shortages(uow: UnitOfWork, project: Project, needed: Amounts) -> list[Fault]:
+    """Every level at which so much more of the project would not fit; writes nothing."""
+    chain = project_chain(uow, project.id, project.department_id)
+    changes = [Change(chain, project.site_id, kind, used=needed[kind]) for kind in needed]
+    counters = read_counters(uow, places(chain, project.site_id, needed))
+    return [one.as_fault() for one in simulate(counters, changes)[1]]
 
 
 def count(uow: UnitOfWork, project: Project, _more: Amounts) -> None:

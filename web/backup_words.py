@@ -1,11 +1,12 @@
 """What pages say of backups: sizes, spans of time, warnings, in the reader's language."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloudctl.errors import Fault
 from dr.levels import LEVELS
 from dr.tiers import TIERS
-from web.saying import say
+from web.saying import fault_hint, fault_message, say
 from web.visitor import translate
 
 _KIB = 1024
@@ -53,6 +54,18 @@ def span(seconds: int | None) -> str:
     first = next((index for index, (count, _) in enumerate(counted) if count), 0)
     shown = [to(template).format(count=count) for count, template in counted[first : first + 2] if count]
     return " ".join(shown) if found else to("{count} s").format(count=int(seconds))
+
+
+def with_faults(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its faults and notes said in the reader's language."""
+
+    def told(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+        return [
+            {"place": one.place, "code": one.code, "message": fault_message(one), "hint": fault_hint(one)}
+            for one in faults
+        ]
+
+    return {**row, "faults": told(row["faults"]), "notes": told(row["notes"])}
 
 
 def with_warnings(row: Mapping[str, Any]) -> dict[str, Any]:

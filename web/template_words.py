@@ -8,6 +8,7 @@ from flask import Flask, request, url_for
 from markupsafe import Markup
 
 from cloudctl.actors import Role
+from cloudctl.observing import restore_in_force
 from cloudctl.queries.notices import count_unread
 from web import backup_words, migration_words, titles, wording
 from web.auth import CSRF_FIELD
@@ -28,7 +29,7 @@ MENU = (
     ("quota_pages.show", "Quota", ("quota_pages.",), "quota.see"),
     ("migration_pages.show", "Migration rate", ("migration_pages.", "month_pages."), "migration.see"),
     ("target_pages.list_targets", "Targets", _ON_THE_WAY, "migration.see"),
-    ("backup_pages.show", "Backups", ("backup_pages.",), "backup.see"),
+    ("backup_pages.show", "Backups", ("backup_pages.", "database_pages.", "restore_pages."), "backup.see"),
     ("bulletin_pages.show", "Bulletins", ("bulletin_pages.",), "migration.see"),
     ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
 )
@@ -60,6 +61,12 @@ DONE: Mapping[str, str] = {
     "systems_imported": "The sheet was imported.",
     "point_begun": "A point is being taken.",
     "proof_begun": "The point is being proved.",
+    "copy_begun": "The database is being copied.",
+    "copy_proof_begun": "The copy is being proved.",
+    "restore_asked": "The restore has begun.",
+    "restore_awaits": "The restore waits for a second person.",
+    "restore_decided": "Your decision was taken.",
+    "confirmed": "You have confirmed that the installation may act again.",
     "policy_suspended": "The policy is suspended: no new points until it is resumed.",
     "policy_resumed": "The policy is in force again.",
 }
@@ -70,6 +77,9 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "exemption": ("exemption_pages.show", "exemption_id"),
     "wave": ("wave_pages.show", "wave_id"),
     "information_system": ("stage_pages.show", "key"),
+    "restore": ("restore_pages.show", "restore_id"),
+    "database_restore": ("database_pages.show", "_anchor"),
+    "database_copy": ("database_pages.show", "_anchor"),
 }
 
 
@@ -117,14 +127,16 @@ def subject_link(subject: str) -> str | None:
 def _of_this_request() -> dict[str, object]:
     here = visit()
     done = request.args.get("done", "")
-    unread = 0
+    unread, observing = 0, False
     if here is not None:
         with core().store.read() as uow:
             unread = count_unread(uow, here.actor)
+            observing = restore_in_force(uow) is not None
     return {
         "language": language(),
         "actor": here.actor if here is not None else None,
         "unread": unread,
+        "observing": observing,
         "decides": _may(DECIDES),
         "done": translate()(DONE[done]) if done in DONE else None,
         "here": request.endpoint or "",

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from cloudctl.cli import exits, following
+from cloudctl.cli import bucket, exits, following
 from cloudctl.cli.commands import Args, Listing, Showing
 from cloudctl.cli.exits import bad_usage
 
@@ -100,15 +100,43 @@ class Run(Listing):
 
 
 class Restore(Showing):
-    """Bring a point back as new volumes; nothing that is there is overwritten."""
+    """Bring a point back: as new volumes, as a system of its own, or over what is there."""
 
     def options(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("point", metavar="POINT", help="id, or its first characters")
+        parser.add_argument(
+            "point", metavar="POINT", help="id, or its first characters; of a bucket also NAME@SITE"
+        )
+        bucket.add_restoring(parser)
         parser.add_argument("--to", metavar="SITE", help="default: where the data was")
         parser.add_argument("--project", metavar="PROJECT", help="default: the system's own at that cloud")
         parser.add_argument("--from", metavar="SITE", dest="source", help="the vault to read from")
         parser.add_argument(
-            "--volume", metavar="N[=NAME[:TYPE]]", action="append", help="only this one; may be repeated"
+            "--volume",
+            metavar="N|VOLUME[=NAME[:TYPE]]",
+            action="append",
+            help="only this one; may be repeated",
+        )
+        way = parser.add_mutually_exclusive_group()
+        way.add_argument("--servers", action="store_true", help="start servers with the volumes as well")
+        way.add_argument(
+            "--over",
+            action="store_true",
+            help="the servers of the system get the volumes; what they have is kept; a second person decides",
+        )
+        parser.add_argument("--reason", metavar="TEXT", default="", help="needed for --over")
+        for word in ("flavor", "type", "zone"):
+            parser.add_argument(
+                f"--{word}",
+                metavar="WAS=NAME",
+                action="append",
+                default=[],
+                help="another one; may be repeated",
+            )
+        parser.add_argument(
+            "--beyond-quota", action="store_true", help="also where the quota is short; for who sets quotas"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what would be made, and what is wrong"
         )
         add_waiting(parser)
 
@@ -117,12 +145,36 @@ class Restore(Showing):
             "site": self.client.id_of("/sites", args.to),
             "project": args.project,
             "vault": self.client.id_of("/sites", args.source),
+            "mode": "system" if args.servers else "over" if args.over else "volumes",
+            "reason": args.reason,
+            "beyond_quota": args.beyond_quota,
+            "flavors": _mapping(args.flavor),
+            "types": _mapping(args.type),
+            "zones": _mapping(args.zone),
         }
         if args.volume:
             body["volumes"] = [_volume(one) for one in args.volume]
-        made = self.client.post(f"/points/{quote(args.point, safe='')}/restore", body)
+        if bucket.is_meant(args):
+            begun = bucket.restore(self.client, args)
+            has_ended_well(self, args, begun["operation_id"])
+            return self.client.get(f"/points/restores/{begun['id']}")
+        path = f"/points/{quote(args.point, safe='')}/restore"
+        if args.dry_run:
+            return self._planned(self.client.post(f"{path}/preview", body))
+        made = self.client.post(path, body)
+        if made["state"] == "awaiting":
+            self.say(f"a second person decides: cloudctl restore approve {made['id']}")
         has_ended_well(self, args, made["operation_id"])
         return self.client.get(f"/points/restores/{made['id']}")
+
+    def _planned(self, plan: "Json") -> "Json":
+        for what in ("faults", "notes"):
+            for one in plan[what]:
+                hint = f" ({one['hint']})" if one["hint"] else ""
+                self.say(f"{what[:-1]}: {one['place']}: {one['message']}{hint}")
+        if plan["faults"]:
+            self.exit_code = exits.REFUSED
+        return plan
 
 
 class Rebuild(Showing):
@@ -151,9 +203,18 @@ class Rebuild(Showing):
 def _volume(text: str) -> "Json":
     number, _, rest = text.partition("=")
     name, _, kind = rest.partition(":")
-    if not number.isdigit():
-        raise bad_usage("a volume is written N, N=NAME or N=NAME:TYPE", f"'{text}' begins with no number")
-    return {"position": int(number), **({"name": name} if name else {}), **({"type": kind} if kind else {})}
+    if not number:
+        raise bad_usage("a volume is written VOLUME, VOLUME=NAME or VOLUME=NAME:TYPE", f"'{text}' names none")
+    which: Json = {"position": int(number)} if number.isdigit() else {"volume": number}
+    return {**which, **({"name": name} if name else {}), **({"type": kind} if kind else {})}
+
+
+def _mapping(words: list[str]) -> dict[str, str]:
+    """`WAS=NAME` each."""
+    pairs = [word.partition("=") for word in words]
+    if wrong := [was for was, _, name in pairs if not was or not name]:
+        raise bad_usage("another one is written WAS=NAME", f"'{wrong[0]}' has no NAME")
+    return {was: name for was, _, name in pairs}
 
 
 def sites_path(client: "Client", wanted: str, verb: str) -> str:

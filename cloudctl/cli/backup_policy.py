@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from cloudctl.cli import bucket
 from cloudctl.cli.backup import LEVELS
 from cloudctl.cli.commands import Args, Listing, Showing
 from cloudctl.cli.exits import bad_usage
@@ -67,6 +68,14 @@ class Apply(Listing):
         parser.add_argument(
             "--system", metavar="SYSTEM@SITE[/VOLUME]", action="append", help="a member; may be repeated"
         )
+        parser.add_argument(
+            "--check", metavar="CHECK", action="append",
+            help="how each member is asked whether it answers (L4): KIND://SERVER:PORT/PATH [STATUS] [TEXT],"
+            " with * for every server; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--bucket", metavar="SYSTEM@SITE/BUCKET", action="append", help="a member; may be repeated"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only show what would change")
 
     def rows(self, args: Args) -> "list[Json]":
@@ -89,7 +98,13 @@ class Apply(Listing):
             pairs = [one.partition("=") for one in args.keep]
             told["retention"] = {key: int(n) if n.isdigit() else n for key, _, n in pairs}
         if args.system:
-            told["members"] = [self._member(one) for one in args.system]
+            said = {"checks": [check_of(one) for one in args.check]} if args.check else {}
+            told["members"] = [{**self._member(one), **said} for one in args.system]
+        elif args.check:
+            raise bad_usage("--check is of a member", "name it with --system")
+        if args.bucket:
+            buckets = [bucket.member(self.client, one) for one in args.bucket]
+            told["members"] = [*told.get("members", ()), *buckets]
         vaults = [self.client.id_of("/sites", one) for one in args.vault or ()]
         return {**told, "name": args.name, "vaults": vaults}
 
@@ -127,6 +142,32 @@ class Retire(Suspend):
     verb = "retire"
 
 
+def check_of(text: str) -> "Json":
+    """A check as people write it: `http://vm1:80/health 200 ok`, `postgresql://*`, `tcp://*:22`."""
+    place, _, rest = text.strip().partition(" ")
+    kind, has_kind, where = place.partition("://")
+    if not has_kind:
+        raise bad_usage("a check is written KIND://SERVER:PORT/PATH", f"'{text}' names no kind")
+    host, has_path, path = where.partition("/")
+    server, _, port = host.partition(":")
+    status, _, contains = rest.partition(" ") if rest[:3].isdigit() else ("", "", rest)
+    told = {
+        "kind": kind,
+        "server": "" if server == "*" else server,
+        "port": int(port) if port.isdigit() else port or None,
+        "path": f"/{path}" if has_path else "",
+        "status": int(status) if status.isdigit() else status,
+        "contains": contains.strip(),
+    }
+    return {key: value for key, value in told.items() if value not in ("", None)}
+
+
+def _check(one: "Json") -> str:
+    text = f"{one['kind']}://{one.get('server') or '*'}:{one['port']}{one.get('path', '')}"
+    return " ".join(str(word) for word in (text, one.get("status"), one.get("contains")) if word)
+
+
 def _member(one: "Json") -> str:
     lost = "nothing counts yet" if one["rpo_s"] is None else f"{one['rpo_s']} s old"
-    return f"{one['system']}@{one['site']}: {one['state']}, {lost}, {one['level'] or '-'}"
+    checks = "".join(f"\n  {_check(each)}" for each in one.get("checks") or ())
+    return f"{one['system']}@{one['site']}: {one['state']}, {lost}, {one['level'] or '-'}{checks}"

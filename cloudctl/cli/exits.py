@@ -18,6 +18,7 @@ BY_CODE = {
     "refused": REFUSED,
     "over_quota": REFUSED,
     "not_allowed": REFUSED,
+    "observe_only": REFUSED,
     "not_found": NOT_FOUND,
     "cloud_unavailable": UNAVAILABLE,
     "cloud_busy": UNAVAILABLE,

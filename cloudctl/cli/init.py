@@ -3,6 +3,8 @@
 import argparse
 import os
 from collections.abc import Iterable, Sequence
+from getpass import getuser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,12 +39,23 @@ class Init(Showing):
             default=[],
             help="a first system administrator; give it twice",
         )
+        parser.add_argument(
+            "--restore-from",
+            metavar="SITE|s3://BUCKET",
+            help="bring the installation back out of this vault; the home has stores.yaml and nothing else",
+        )
+        parser.add_argument("--recovery-key", metavar="FILE", help="what opens the copy; for --restore-from")
+        parser.add_argument("--copy", metavar="ID", default="", help="not the newest; for --restore-from")
         parser.add_argument("--dry-run", action="store_true", help="say what would be made")
 
     def take_action(self, parsed_args: Args) -> tuple[Sequence[str], Iterable[Any]]:
         from cloudctl.initialise import Wish, initialise
 
         os.umask(0o077)
+        if parsed_args.restore_from:
+            return self._bring_back(parsed_args)
+        if parsed_args.recovery_key or parsed_args.copy:
+            raise bad_usage("--recovery-key and --copy belong to --restore-from")
         wish = Wish(
             _url(parsed_args.database, "CLOUDCTL_DATABASE", "--database"),
             _url(parsed_args.broker, "CLOUDCTL_BROKER", "--broker"),
@@ -57,6 +70,39 @@ class Init(Showing):
         rows += [(f"first password of {user}", str(word)) for user, word in result.passwords.items()]
         if result.passwords:
             self.say("The first passwords are shown this once; each must be changed at the first sign-in.")
+        names, values = zip(*rows, strict=True)
+        return names, values
+
+    def _bring_back(self, args: Args) -> tuple[Sequence[str], Iterable[Any]]:
+        """The installation out of a vault; accounts and passwords are those of the copy."""
+        from cloudctl.bringing_back import Source, bring_back
+        from cloudctl.initialise import Wish
+
+        if args.admin or not args.recovery_key:
+            raise bad_usage("--restore-from needs --recovery-key FILE, and has its own administrators")
+        wish = Wish(
+            _url(args.database, "CLOUDCTL_DATABASE", "--database"),
+            _url(args.broker, "CLOUDCTL_BROKER", "--broker"),
+        )
+        source = Source(args.restore_from, Path(args.recovery_key).expanduser(), args.copy)
+        found = bring_back(home_directory(), wish, source, f"local:{getuser()}", args.dry_run)
+        for note in found.notes:
+            self.say(f"in the vault: {note}")
+        if not args.dry_run:
+            self.say("It only observes until two different people have run: cloudctl database confirm")
+        copy, looked = found.copy.head, found.examined
+        told = {
+            "home": str(home_directory()),
+            "parts": [vars(part) for part in found.parts],
+            "copy": copy.point,
+            "taken_at": copy.taken_at.isoformat(),
+            "rows": looked.rows if looked else None,
+            "events": looked.events if looked else None,
+        }
+        if args.formatter in MACHINE:
+            return tuple(told), tuple(told.values())
+        rows = [(part.name, f"{part.state}: {_told(part)}") for part in found.parts]
+        rows += [(name, str(told[name])) for name in ("copy", "taken_at", "rows", "events")]
         names, values = zip(*rows, strict=True)
         return names, values
 

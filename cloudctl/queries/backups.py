@@ -19,7 +19,9 @@ from cloudctl.models import (
     PointCopy,
     PointProof,
     PointVolume,
+    PolicyMember,
     RecoveryPoint,
+    Resource,
     Restore,
 )
 from cloudctl.queries.sight import Sight
@@ -133,11 +135,35 @@ def volumes_of(uow: UnitOfWork, point_id: str) -> Rows:
 
 
 def show_restore(uow: UnitOfWork, actor: Actor, restore_id: int) -> Json:
-    """One restore; NotFound when there is none of a point that the actor may see."""
+    """One restore with the servers it is about; NotFound when there is none that the actor may see."""
     row = uow.get(Restore, restore_id)
     if row is not None and uow.count(RecoveryPoint, RecoveryPoint.id == row.point_id, *may_see(uow, actor)):
-        return _restore(row)
+        ids = [one["row"] for one in row.plan.get("servers", ()) if "row" in one]
+        servers = uow.all(Resource, Resource.id.in_(ids), order_by=[Resource.name])
+        told = [
+            {"id": one.id, "name": one.name, "state": one.state, "addresses": one.addresses}
+            for one in servers
+        ]
+        return {**_restore(row), "servers": told}
     raise NotFound("{what} '{key}' does not exist", what="restore", key=str(restore_id))
+
+
+def list_restores(
+    uow: UnitOfWork, actor: Actor, state: str | None = None, limit: int = PAGE, marker: int | None = None
+) -> Rows:
+    """The newest restores of all points that the actor may see, those for proofs left out."""
+    conditions: list[Any] = [
+        Restore.purpose == "restore",
+        Restore.point_id.in_(select(RecoveryPoint.id).where(*may_see(uow, actor))),
+    ]
+    if state is not None:
+        conditions.append(Restore.state == state)
+    if marker is not None:
+        conditions.append(Restore.id < marker)
+    found = uow.all(Restore, *conditions, order_by=[Restore.id.desc()], limit=limit)
+    points = uow.all(RecoveryPoint, RecoveryPoint.id.in_({one.point_id for one in found}))
+    systems = {row.id: row.system_id for row in points}
+    return [{**_restore(one), "system": systems[one.point_id]} for one in found]
 
 
 def show_proof(uow: UnitOfWork, actor: Actor, proof_id: int) -> Json:
@@ -165,6 +191,11 @@ class _Names:
     def __init__(self, uow: UnitOfWork, found: Sequence[RecoveryPoint]) -> None:
         self.systems = _names(uow, InformationSystem, {row.system_id for row in found})
         self.policies = _names(uow, BackupPolicy, {row.policy_id for row in found})
+        members = PolicyMember.id.in_({row.member_id for row in found})
+        of_buckets = (members, PolicyMember.kind == "bucket")
+        self.buckets = {
+            row[0]: row[1] for row in uow.tuples([PolicyMember.id, PolicyMember.name], *of_buckets)
+        }
 
 
 def _names(uow: UnitOfWork, model: Any, ids: set[Any]) -> dict[Any, str]:
@@ -181,6 +212,7 @@ def _point(row: RecoveryPoint, names: _Names) -> Json:
         "site": row.site_id,
         "policy": row.policy_id,
         "policy_name": names.policies.get(row.policy_id),
+        "bucket": names.buckets.get(row.member_id),
         "sequence": row.sequence,
         "kind": row.kind,
         "parent": row.parent_id,
@@ -243,7 +275,11 @@ def _restore(one: Restore) -> Json:
         "vault": one.from_site_id,
         "site": one.to_site_id,
         "project": one.to_project,
+        "bucket": (one.plan or {}).get("bucket"),
+        "as_of": (one.plan or {}).get("as_of"),
         "purpose": one.purpose,
+        "mode": one.mode,
+        "reason": one.reason,
         "made": one.made,
         "bytes_done": one.bytes_done,
         "bytes_total": one.bytes_total,
@@ -251,5 +287,8 @@ def _restore(one: Restore) -> Json:
         "operation_id": one.operation_id,
         "asked_at": one.asked_at,
         "asked_by": one.asked_by,
+        "decided_at": one.decided_at,
+        "decided_by": one.decided_by,
+        "opinion": one.opinion,
         "ended_at": one.ended_at,
     }

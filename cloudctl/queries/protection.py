@@ -43,6 +43,7 @@ class Member(NamedTuple):
     next_at: datetime
     missed: int
     last_point_id: str | None
+    checks: list[Any]
 
 
 def list_members(uow: UnitOfWork, actor: Actor, *conditions: Any) -> list[Member]:
@@ -52,6 +53,7 @@ def list_members(uow: UnitOfWork, actor: Actor, *conditions: Any) -> list[Member
         select(
             one.id, one.policy_id, one.kind, one.system_id, system.name, system.department_id,
             Department.name, one.site_id, one.name, one.next_at, one.missed, one.last_point_id,
+            one.checks,
         )
         .join(system, system.id == one.system_id)
         .join(Department, Department.id == system.department_id)

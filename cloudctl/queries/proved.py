@@ -72,13 +72,13 @@ def _counting(at: Any) -> Sequence[Any]:
         PolicyMember.kind == "system",
         RecoveryPoint.state.not_in((PointState.SUSPECT, PointState.LOST)),
         or_(RecoveryPoint.state != PointState.EXPIRED, RecoveryPoint.ended_at > at),
-        _seconds(at) - _seconds(RecoveryPoint.taken_at) <= 2 * (rhythm_s + BackupPolicy.prove_every_s),
+        seconds(at) - seconds(RecoveryPoint.taken_at) <= 2 * (rhythm_s + BackupPolicy.prove_every_s),
         ~was_doubted,
     )
 
 
-def _seconds(moment: Any) -> ColumnElement[int]:
-    """Seconds since 1970, on every engine."""
+def seconds(moment: Any) -> ColumnElement[int]:
+    """Seconds since 1970 of a moment or a column, on every engine."""
     if isinstance(moment, datetime):
         return cast(int(moment.timestamp()), BigInteger)
     return cast(extract("epoch", moment), BigInteger)

@@ -126,6 +126,19 @@ def test_a_volume_has_its_tags_from_the_first_moment_and_becomes_available(bench
     bench.gone(bench.inside.list_volumes, made.id)
 
 
+def test_a_volume_gets_another_name_and_keeps_its_tags(bench: Bench) -> None:
+    made = bench.inside.create_volume(bench.new_volume("before"))
+    bench.volume(made.id, "available")
+    for _ in range(2):
+        bench.inside.rename_volume(made.id, f"after-{bench.run}")
+        found = bench.volume(made.id, "available")
+        assert (found.name, dict(found.tags)) == (f"after-{bench.run}", dict(made.tags))
+    with pytest.raises(CloudNotFound):
+        bench.inside.rename_volume(str(uuid.uuid4()), "nothing")
+    bench.inside.delete_volume(made.id)
+    bench.gone(bench.inside.list_volumes, made.id)
+
+
 def test_a_volume_of_an_unknown_type_is_refused_for_good_with_the_clouds_request_id(bench: Bench) -> None:
     new = replace(bench.new_volume("odd"), type="no-such-type")
     with pytest.raises(CloudRejected) as refused:

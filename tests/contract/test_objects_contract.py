@@ -114,6 +114,15 @@ def test_a_locked_version_stays_until_its_time_and_hides_behind_nothing(vault: V
         vault.read.read(key, put.version_id)
 
 
+def test_a_lock_that_is_over_is_none_so_old_points_can_be_mended(vault: VaultBench) -> None:
+    key = vault.key("over")
+    put = vault.write.put(key, b"mended", vault.soon(-1))
+    assert vault.read.head(key, put.version_id).retain_until is None
+    vault.expire.delete(key, put.version_id)
+    streamed = vault.write.put_stream(key, iter([b"mended"]), vault.soon(-1))
+    vault.expire.delete(key, streamed.version_id)
+
+
 def test_the_vault_locks_and_the_native_bucket_does_not(vault: VaultBench) -> None:
     assert vault.read.lock_mode() is LockMode.COMPLIANCE
     assert vault.native.lock_mode() is LockMode.NONE

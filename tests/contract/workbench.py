@@ -18,6 +18,7 @@ from cloudctl.ports import (
     Cloud,
     CloudInProject,
     Named,
+    NewServer,
     NewVolume,
     ObjectStore,
     Server,
@@ -86,6 +87,10 @@ class Bench:
         image_id = named(self.cloud.list_images(), image).id if image else None
         return NewVolume(f"{name}-{self.run}", size_gib, "standard", self.tags(), image_id)
 
+    def new_server(self, name: str, flavor_id: str, boot: str, port: str) -> NewServer:
+        tags, key = self.tags(), None
+        return NewServer(f"{name}-{self.run}", flavor_id, boot, (), (port,), key, tags, has_config_drive=True)
+
     def clean(self) -> None:
         for server in self.inside.list_servers():
             self.inside.delete_server(server.id)
@@ -96,6 +101,8 @@ class Bench:
             self.until(lambda v=volume: self._deleted(v.id), "volume deletable")  # type: ignore[misc]
         for port in self.inside.list_ports():
             self.inside.delete_port(port.id)
+        for network in self.inside.list_own_networks():
+            self.inside.delete_network(network.id)
         for group in self.inside.list_security_groups():
             if group.name != "default":
                 self.inside.delete_security_group(group.id)

@@ -43,7 +43,7 @@ SITES = (SOURCE, CITY)
 HOUR_S, DAY_S = 3600, 86400
 
 
-class _Impatient:
+class Impatient:
     """A frozen clock for a worker that must come to an end: who waits very often goes round in circles."""
 
     def __init__(self, clock: FrozenClock, most: int = 400) -> None:
@@ -85,7 +85,7 @@ class Protected:
             starting.RESTORE: RestorePoint(clouds, self.stores, self.keyring, settings),
             starting.EXPIRY: Expire(clouds, self.stores, settings),
         }
-        return Engine(self.core.store, _Impatient(self.clock), flows, settings.lease_s)
+        return Engine(self.core.store, Impatient(self.clock), flows, settings.lease_s)
 
     def work(self, operation_id: int | None, limit_s: float = DAY_S) -> Operation:
         """Run the operation to its end with one worker, waiting as long as it takes."""

@@ -7,7 +7,7 @@ end is the same every time: what was asked for, or nothing at all, and nothing b
 import random
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,13 +17,16 @@ import pytest
 from cloudctl.clock import FrozenClock
 from cloudctl.errors import CloudRejected
 from cloudctl.models import PointProof, Restore
+from cloudctl.ports import NoQuiescing
 from dr import starting
 from dr.starting import begin_expiry, begin_proof
 from provisioning.drivers.fake_chunks import Layout
 from provisioning.drivers.fake_state import Call
 from tests.conftest import make_core
+from tests.flows import proving_ground
 from tests.flows.crashing import Executioner, Killed, MortalStore
 from tests.flows.protecting import CITY, SITES, SOURCE, Protected, protect
+from tests.flows.restoring import begin_over, begin_system, rows_of, servers_of, with_server
 
 SMALL = Layout(gib_bytes=96 << 10, object_bytes=64 << 10, block_bytes=32 << 10)
 
@@ -135,6 +138,33 @@ def _proved(world: Protected) -> None:
     world.assert_nothing_over()
 
 
+def _running_proof(world: Protected) -> int | None:
+    proving_ground.make_startable(world, proving_ground.HEALTHY)
+    return proving_ground.begin(world, world.back_up().id, "L4")
+
+
+def _answered(world: Protected) -> None:
+    proof = proving_ground.last_proof(world)
+    assert (proof.state, proof.reached) == ("passed", "L4"), proof.details
+    assert proof.signature
+    assert world.point(proof.point_id).level == "L4"
+    proving_ground.assert_swept(world)
+    world.assert_nothing_over()
+
+
+def _broken_proof(world: Protected) -> int | None:
+    world.clouds[CITY].break_server("budget-vm1", times=99)
+    return _running_proof(world)
+
+
+def _swept(world: Protected) -> None:
+    proof = proving_ground.last_proof(world)
+    assert (proof.state, proof.reached) == ("inconclusive", "L2"), proof.details
+    assert world.point(proof.point_id).level == "L2"
+    proving_ground.assert_swept(world)
+    world.assert_nothing_over()
+
+
 def _expiry(world: Protected) -> int | None:
     world.back_up()
     child = world.back_up()
@@ -153,7 +183,63 @@ def _expired(world: Protected) -> None:
     world.assert_nothing_over()
 
 
+def _over(world: Protected) -> int | None:
+    server = with_server(world)
+    point = world.back_up()
+    world.scribble(0)
+    return begin_over(world, point.id, server).operation_id
+
+
+def _is_over(world: Protected) -> None:
+    with world.core.store.read() as uow:
+        [restore] = uow.all(Restore)
+    assert restore.state == "done", world.operation(restore.operation_id).error_message
+    rows = rows_of(world)
+    used = tuple(str(rows[name].external_id) for name in ("budget-boot", "budget-data1"))
+    assert used == tuple(restore.made[key]["volume"] for key in ("0", "1"))
+    assert servers_of(world) == [("budget-vm1", used)]
+    assert set(world.source.state.volumes) == {*world.volumes, *used}
+    assert world.source.content(used[1]) == world.contents()[1]
+    world.assert_nothing_over()
+
+
+def _over_refused(world: Protected) -> int | None:
+    operation_id = _over(world)
+    world.source.state.broken_servers["budget-vm1"] = 2
+    return operation_id
+
+
+def _is_as_before(world: Protected) -> None:
+    with world.core.store.read() as uow:
+        [restore] = uow.all(Restore)
+    assert restore.state == "failed"
+    assert servers_of(world) == [("budget-vm1", tuple(world.volumes))]
+    assert set(world.source.state.volumes) == set(world.volumes)
+    rows = rows_of(world)
+    assert [rows[name].external_id for name in ("budget-boot", "budget-data1")] == world.volumes
+    world.assert_nothing_over()
+
+
+def _system(world: Protected) -> int | None:
+    with_server(world)
+    return begin_system(world, world.back_up().id).operation_id
+
+
+def _is_system(world: Protected) -> None:
+    with world.core.store.read() as uow:
+        [restore] = uow.all(Restore)
+    assert restore.state == "done", world.operation(restore.operation_id).error_message
+    made = tuple(restore.made[key]["volume"] for key in ("0", "1"))
+    state = world.clouds[CITY].state
+    assert servers_of(world, CITY) == [(f"budget-vm1-r{restore.id}", made)]
+    assert (len(state.servers), len(state.ports), set(state.volumes)) == (1, 1, set(made))
+    world.assert_nothing_over()
+
+
 STORIES = {
+    "over": Story(_over, _is_over),
+    "over undone": Story(_over_refused, _is_as_before),
+    "system": Story(_system, _is_system),
     "full": Story(_full, _protected),
     "two vaults": Story(_full, _protected, vaults=SITES, sizes_gib=(1,)),
     "increment": Story(_increment, _is_increment),
@@ -161,6 +247,8 @@ STORIES = {
     "restore": Story(_restore, _restored),
     "restore undone": Story(_restore_refused, _nothing_restored),
     "proof": Story(_proof, _proved),
+    "proof by running": Story(_running_proof, _answered),
+    "proof by running, broken": Story(_broken_proof, _swept, sizes_gib=(1,)),
     "expiry": Story(_expiry, _expired),
 }
 SAMPLE = 2  # of the points of a story in an ordinary run; the soak takes all
@@ -240,6 +328,31 @@ def test_a_death_at_some_points_leaves_nothing_twice_and_nothing_over(name: str,
     total = _points(name)
     for at in sorted(random.Random(name).sample(range(1, total + 1), SAMPLE)):
         _tell(tmp_path / f"home-{at}", STORIES[name], at)
+
+
+class _Fatal(NoQuiescing):
+    """The worker dies once, while it holds what writes."""
+
+    has_killed = False
+
+    def freeze(self, site_id: str, server_ids: Sequence[str], point_id: str, hold_s: float) -> bool:
+        if not self.has_killed:
+            self.has_killed = True
+            raise Killed("in the freeze")
+        return False
+
+
+def test_a_point_whose_worker_died_in_the_freeze_goes_on(tmp_path: Path) -> None:
+    clock = FrozenClock()
+    core = make_core(tmp_path, clock=clock)
+    world = protect(core, clock, (CITY,), (1,), layout=SMALL, quiescing=_Fatal())
+    operation_id = _full(world)
+    with pytest.raises(Killed):
+        world.work(operation_id)
+    clock.advance(core.settings.lease_s + 1)
+    world.work(operation_id)
+    _protected(world)
+    core.store.close()
 
 
 @pytest.mark.soak

@@ -1,14 +1,17 @@
 """What retention gives up, and what the clock brings: chains, locks, windows, proofs."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import event
 
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import Refused
 from cloudctl.models import PointProof, PolicyMember, RecoveryPoint
 from dr.starting import FULL
-from dr.tick import begin_due
-from tests.flows.protecting import CITY, DAY_S, Protected, protect
+from dr.tick import Begun, begin_due
+from tests.flows.protecting import CITY, DAY_S, SOURCE, Protected, protect
 
 pytestmark = pytest.mark.usefixtures("small_gib")
 
@@ -89,3 +92,61 @@ def test_the_clock_begins_the_proof_that_the_policy_demands(core: Core, clock: F
     with core.store.read() as uow:
         assert {row.by for row in uow.all(PointProof)} == {"system"}
         assert uow.count(RecoveryPoint) == 2, "and the next point was due as well"
+
+
+def test_a_proof_from_the_vault_beside_the_data_is_no_proof_of_the_offsite_copy(
+    core: Core, clock: FrozenClock
+) -> None:
+    world = protect(core, clock, [SOURCE, CITY], sizes_gib=[1], level="L2")
+    point = world.back_up()
+    assert world.prove(point.id, "L2", SOURCE).state == "passed"
+    assert world.point(point.id).level == "L2"
+    [operation_id] = begin_due(core).proofs
+    world.work(operation_id)
+    with core.store.read() as uow:
+        proofs = uow.all(PointProof, order_by=[PointProof.id])
+    assert [(row.site_id, row.reached) for row in proofs] == [(SOURCE, "L2"), (CITY, "L2")]
+    assert begin_due(core).proofs == ()
+
+
+def test_a_local_policy_takes_whatever_vault_there_is(core: Core, clock: FrozenClock) -> None:
+    world = protect(core, clock, [SOURCE], sizes_gib=[1], level="L2", tier="T1")
+    point = world.back_up()
+    assert world.prove(point.id, "L2", SOURCE).state == "passed"
+    assert begin_due(core).proofs == ()
+
+
+def test_points_tell_when_they_will_go(world: Protected) -> None:
+    points = [world.back_up(FULL) for _ in range(3)]
+    begin_due(world.core)
+    rows = [world.point(one.id) for one in points]
+    assert rows[0].expires_at == rows[0].locked_until, "nothing but its lock holds it"
+    newest = rows[2].taken_at
+    assert newest is not None
+    days = [one.expires_at - newest for one in rows[1:] if one.expires_at is not None]
+    assert [one.days for one in days] == [1, 2], "two are kept, and one comes each day"
+    assert begin_due(world.core).expiries == ()
+
+
+@pytest.mark.parametrize("members", [1, 12])
+def test_looking_for_what_is_due_asks_as_often_for_many_members_as_for_one(
+    core: Core, clock: FrozenClock, members: int
+) -> None:
+    world = protect(core, clock, [CITY], sizes_gib=[1], level="L2")
+    point = world.back_up()
+    world.prove(point.id, "L2")
+    with core.store.write() as uow:
+        [first] = uow.all(PolicyMember)
+        first.next_at = clock.now() + timedelta(days=1)
+        for number in range(1, members):
+            uow.add(
+                PolicyMember(
+                    policy_id=first.policy_id, kind="volume", system_id=first.system_id,
+                    site_id=first.site_id, name=f"v{number}", next_at=first.next_at,
+                )
+            )  # fmt: skip
+    begin_due(core)
+    asked: list[str] = []
+    event.listen(core.store.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert begin_due(core) == Begun()
+    assert len([one for one in asked if one.startswith("SELECT")]) == 4

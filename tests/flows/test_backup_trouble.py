@@ -123,14 +123,14 @@ def test_a_backup_that_hangs_is_given_up_and_made_once_more(world: Protected) ->
     world.source.cinder.stuck.add(name)
     operation_id = world.point(point_id).operation_id
     assert operation_id is not None
-    engine, released = world.engine(), False
-    while world.operation(operation_id).ended_at is None:
-        engine.run(operation_id)
-        world.clock.advance(5)
-        if not released and world.source.count("reset_stuck"):
+
+    def let_go(call: Call) -> None:
+        if call.name == "reset_stuck":
             world.source.cinder.stuck.clear()
-            released = True
-    assert released
+
+    world.source.state.after = let_go
+    world.work(operation_id)
+    assert world.source.count("reset_stuck")
     assert world.point(point_id).state == "protected"
     assert "stuck in creating" in world.parts(point_id)[0].spec["note"]
     world.assert_nothing_over()

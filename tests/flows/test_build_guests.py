@@ -11,6 +11,7 @@ import pytest
 
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
+from cloudctl.errors import Misconfigured
 from cloudctl.models import Site
 from provisioning.drivers.fake_cloud import FakeCloud
 from provisioning.drivers.fake_plays import PUBLIC_KEY, FakePlays
@@ -130,6 +131,27 @@ def test_where_the_site_demands_it_what_passes_by_itself_is_tried_again(world: W
     world.work(operation_id)
     assert world.request_state(1) == "delivered"
     assert {one["state"] for one in noted(world).values()} == {"done"}
+
+
+@pytest.mark.parametrize(("guests", "state"), [("managed", "delivered"), ("required", "failed")])
+def test_where_nothing_can_be_reached_from_here_the_reason_is_told_at_once(
+    world: World, guests: str, state: str
+) -> None:
+    plays = let_in(world, guests=guests)
+
+    def without_ssh(_host: Any) -> bool:
+        raise Misconfigured("the program '{name}' is not installed here", name="ssh")
+
+    plays.reaches = without_ssh  # type: ignore[method-assign]
+    began = world.clock.now()
+    world.work(a_request(world)[1])
+    assert world.request_state(1) == state
+    operation = world.operation(1)
+    told = [operation.error_message or ""]
+    if state == "delivered":
+        told = [one["message"] for one in noted(world).values()]
+        assert (world.clock.now() - began).total_seconds() < 120, "nobody waited for the servers"
+    assert all("'ssh' is not installed here" in one for one in told)
 
 
 def test_a_request_cancelled_while_servers_are_waited_for_is_undone(world: World) -> None:

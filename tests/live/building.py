@@ -160,13 +160,14 @@ class LabWorld:
 
 def open_lab_core(home: Path, installation: str) -> Core:
     """The core of a test's installation; the worker processes open the same."""
-    lab = Path(os.environ["CLOUDCTL_HOME"]) / "lab" / "clouds.yaml"
-    assert lab.exists(), f"the lab is not up: {lab} is missing"
+    lab = Path(os.environ["CLOUDCTL_HOME"]) / "lab"
+    assert (lab / "clouds.yaml").exists(), f"the lab is not up: {lab / 'clouds.yaml'} is missing"
     core = make_core(home, clock=SystemClock())  # type: ignore[arg-type]
     settings = Settings(
         home=home,
         installation=installation,
-        clouds_yaml=str(lab),
+        clouds_yaml=str(lab / "clouds.yaml"),
+        stores_yaml=str(lab / "stores.yaml"),
         lease_s=LEASE_S,
         cloud_timeout_s=CALL_S,
     )

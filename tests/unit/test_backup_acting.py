@@ -1,4 +1,4 @@
-"""Points taken, proved, brought back and given up by people; vaults looked at; how it all stands."""
+"""Points taken, proved and given up by people; vaults looked at; how it all stands."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, CloudUnavailable, Conflict, NotAllowed, NotFound, Refused
-from cloudctl.models import AuditEvent, Operation, RecoveryPoint, Restore, Vault
+from cloudctl.models import AuditEvent, Operation, RecoveryPoint, Vault
 from cloudctl.ports import LockMode
 from dr import acting, standing, vaults
 from dr.vaults import VaultWish
@@ -89,7 +89,7 @@ def test_what_is_not_backed_up_or_not_seen_is_not_found(core: Core, policy: int)
         acting.run(core, an_actor(core, "alice"), system=BUDGET)
 
 
-# -- proofs and restores
+# -- proofs
 
 
 def test_a_proof_is_asked_to_the_level_of_the_policy_from_the_vault_away_from_the_data(
@@ -104,33 +104,6 @@ def test_a_proof_is_asked_to_the_level_of_the_policy_from_the_vault_away_from_th
         acting.prove(core, an_actor(core, "bob"), point, "L9")
     with pytest.raises(NotFound):
         acting.prove(core, an_actor(core, "grace"), point)
-
-
-def test_a_point_comes_back_as_new_volumes_in_the_systems_own_project(core: Core, policy: int) -> None:
-    point = a_point(core, core.clock.now())
-    row = acting.restore(core, an_actor(core, "carol"), point, volumes=[{"position": 0, "name": "again"}])
-    with core.store.read() as uow:
-        made = uow.need(Restore, row["id"])
-    assert (made.to_site_id, made.from_site_id) == ("province", "city-1")
-    assert made.to_project == f"x-{BUDGET}/prod@province"
-    assert made.plan == {"volumes": [{"position": 0, "name": "again"}]}
-
-
-def test_a_restore_needs_a_project_of_the_same_department(core: Core, policy: int) -> None:
-    point = a_point(core, core.clock.now())
-    dave = an_actor(core, "dave")
-    with pytest.raises(Refused, match="no project"):
-        acting.restore(core, dave, point, to_site="city-1")
-    a_volume(core, ENROLL, "city-1")
-    with pytest.raises(Refused, match="another department"):
-        acting.restore(core, dave, point, to_site="city-1", to_project=f"{ENROLL}-prod")
-    a_volume(core, ASSETS, "city-1")
-    beside = acting.restore(core, dave, point, to_site="city-1", to_project=f"{ASSETS}-prod")
-    assert beside["vault"] == "city-1"
-    with pytest.raises(BadInput):
-        acting.restore(core, dave, point, volumes=[{"position": 7}])
-    with pytest.raises(NotAllowed):
-        acting.restore(core, an_actor(core, "bob"), point)
 
 
 def test_only_what_the_retention_gives_up_is_given_up_by_hand(core: Core, policy: int) -> None:

@@ -117,7 +117,7 @@ def test_all_faults_of_a_form_are_told_at_once(core: Core) -> None:
     assert faults_of(
         core, tier="T9", every="often", full_every=0, window={"from": "25:00", "until": "06:00"}, colour=1,
         retention={"daily": -1, "hourly": 3}, vaults=[], level="L7", line_mbit="fast",
-        members=[{"system": BUDGET}, "x", {"system": BUDGET, "site": "province", "kind": "bucket"}],
+        members=[{"system": BUDGET}, "x", {"system": BUDGET, "site": "province", "kind": "share"}],
     ) == {
         ("tier", "unknown_word"), ("every", "bad_duration"), ("full_every", "out_of_range"),
         ("window", "bad_window"), ("colour", "unknown_key"), ("retention.daily", "out_of_range"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudctl.clock import BEIJING
-from dr.retention import Held, Retention, Why, decide
+from dr.retention import Held, Retention, Why, decide, leaves_at
 
 NOW = datetime(2026, 11, 26, 1, 0, tzinfo=UTC)
 GFS = Retention(last=3, daily=7, weekly=4, monthly=12, yearly=2)
@@ -147,3 +147,43 @@ def test_keeping_more_never_gives_up_what_keeping_less_keeps(
 
 def _numbers(retention: Retention) -> tuple[int, ...]:
     return (retention.last, retention.daily, retention.weekly, retention.monthly, retention.yearly)
+
+
+@given(
+    st.builds(
+        Retention,
+        st.integers(1, 4),
+        st.integers(0, 9),
+        st.integers(0, 5),
+        st.integers(0, 3),
+        st.integers(0, 1),
+    ),
+    st.integers(1, 60),
+    st.integers(0, 59),
+)
+def test_a_point_goes_on_the_day_that_was_told_when_points_keep_coming(
+    retention: Retention, nights: int, which: int
+) -> None:
+    first = datetime(2026, 11, 1, 23, 0, tzinfo=BEIJING)
+    there = [Held(f"p{n:04}", first + timedelta(days=n)) for n in range(nights)]
+    kept = decide(there, retention, NOW)
+    there = [one for one in there if one.id in kept.why]
+    chosen = there[which % len(there)]
+    told = leaves_at(there, retention, 86400)[chosen.id]
+    later = nights
+    while chosen.id in decide(there, retention, NOW).why:
+        there = [one for one in there if one.id in decide(there, retention, NOW).why]
+        there.append(Held(f"p{later:04}", first + timedelta(days=later)))
+        later += 1
+    went = first + timedelta(days=later - 1)
+    assert timedelta(0) <= went - told < timedelta(days=1), (chosen, told, went)
+
+
+def test_a_lock_and_what_rests_on_a_point_hold_it_longer() -> None:
+    locked = Held("locked", NOW - timedelta(days=9), locked_until=NOW + timedelta(days=40))
+    full = Held("full", NOW - timedelta(days=2))
+    child = Held("child", NOW - timedelta(days=1), parent_id="full")
+    told = leaves_at([locked, full, child], Retention(last=1, daily=3), 86400)
+    assert told["locked"] == NOW + timedelta(days=40)
+    assert told["full"] == told["child"] >= NOW + timedelta(days=2)
+    assert leaves_at([], GFS, 86400) == {}

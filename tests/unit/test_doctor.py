@@ -9,11 +9,14 @@ from cloudctl import doctor
 from cloudctl.cli import exits
 from cloudctl.clock import FrozenClock
 from cloudctl.config import FILE_NAME
+from cloudctl.core import Core
 from cloudctl.doctor import FAIL, OK, WARN, Finding
 from cloudctl.initialise import Wish, initialise
-from cloudctl.models import AuditEvent, Site
+from cloudctl.models import AuditEvent, Site, Vault
+from cloudctl.ports import LockMode
 from cloudctl.store import Store
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
+from provisioning.drivers.fake_objects import FakeStores
 from tenants.bulletin import pdf
 from tests.command_line import run
 
@@ -129,6 +132,57 @@ def test_a_site_that_answers_is_told_with_its_clock(clock: FrozenClock) -> None:
     findings = list(doctor.examine_site(site, FakeClouds({"province": FakeCloud("province", clock)})))
     assert {finding.state for finding in findings} == {OK}
     assert findings[0].name == "site province"
+
+
+STORES = """stores:
+  city-1:
+    endpoint: http://127.0.0.1:9
+    vault:
+      bucket: vault
+      write: {access_key: w, secret_key: hidden}
+      read: {access_key: r, secret_key: hidden}
+      expire: {access_key: e, secret_key: hidden}
+"""
+
+
+def test_stores_that_are_missing_faulty_or_silent_are_named(installed: Path) -> None:
+    assert found(installed)["stores.yaml"].state == WARN
+    file = installed / "stores.yaml"
+    file.write_text(STORES)
+    file.chmod(0o644)
+    faulty = found(installed)["stores.yaml"]
+    assert (faulty.state, "chmod 600" in faulty.detail) == (FAIL, True)
+    file.chmod(0o600)
+    findings = found(installed)
+    assert findings["stores.yaml"].detail == "vaults: city-1"
+    assert findings["vault city-1"].state == FAIL
+    assert "hidden" not in findings["vault city-1"].detail
+
+
+def test_a_vault_is_worth_what_is_on_record_or_it_is_said() -> None:
+    stores = FakeStores(lock=LockMode.GOVERNANCE)
+    row = Vault(site_id="city-1", bucket="vault", lock_mode="governance", state="ready")
+    assert doctor.examine_vault("city-1", None, stores).state == WARN
+    assert doctor.examine_vault("city-1", row, stores).state == OK
+    row.state = "full"
+    assert doctor.examine_vault("city-1", row, stores).state == WARN
+    row.lock_mode = "compliance"
+    finding = doctor.examine_vault("city-1", row, stores)
+    assert (finding.state, finding.advice) == (FAIL, "run: cloudctl vault check city-1")
+
+
+def test_ssh_is_asked_for_where_a_site_lets_cloudctl_in(
+    core: Core, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with core.store.write() as uow:
+        site = uow.add(Site(id="province", title="p", role="province", cloud="p", division_code="450000"))
+    assert doctor.ssh(core).state == OK
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.ssh(core).state == OK
+    with core.store.write() as uow:
+        uow.need(Site, site.id).guests = "managed"
+    finding = doctor.ssh(core)
+    assert (finding.state, "province" in finding.detail) == (FAIL, True)
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, OK), (-4, OK), (6, WARN), (-61, FAIL), (3600, FAIL)])

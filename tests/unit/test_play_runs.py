@@ -11,7 +11,7 @@ from threading import Event
 
 import pytest
 
-from cloudctl.errors import BadInput
+from cloudctl.errors import BadInput, Misconfigured
 from cloudctl.ports import Ending, Host, Play
 from cloudctl.secrets import SshKey
 from provisioning.drivers.ansible_plays import AnsiblePlays, shipped_playbooks
@@ -137,6 +137,14 @@ def test_what_is_no_name_or_address_never_becomes_an_argument(plays: AnsiblePlay
     with pytest.raises(BadInput):
         plays.run(Play("note", (host,)))
     assert not plays.reaches(host)
+
+
+def test_without_the_program_ssh_nobody_is_waited_for_it_is_said(
+    plays: AnsiblePlays, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Misconfigured, match="'ssh' is not installed"):
+        plays.reaches(Host("a", "10.0.0.1", "id"))
 
 
 def test_the_message_of_a_failed_loop_is_that_of_its_first_failed_turn() -> None:

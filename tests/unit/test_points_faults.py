@@ -282,6 +282,15 @@ def test_a_lock_that_has_run_out_as_promised_is_no_fault(scene: Scene) -> None:
     assert scene.look().level == "L1"
 
 
+def test_what_is_harmed_after_its_lock_has_run_out_is_healed_without_one(scene: Scene) -> None:
+    scene.clock.advance(31 * 86_400)
+    scene.vault.flip_bit(scene.key(2), 4321)
+    broken = scene.look().broken
+    assert healed(scene) == Healed(broken, ())
+    assert (scene.look().level, scene.look().faults) == ("L1", ())
+    assert scene.vault.find(scene.key(2)).retain_until is None
+
+
 def test_a_source_that_was_wrong_from_the_start_is_told_from_a_bad_copy(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     part = scene.back_up(1, content(1))

@@ -207,7 +207,7 @@ def test_a_bucket_as_of_a_moment() -> None:
     manifest = Manifest("gx", "p", AT, (part,), pieces)
 
     def seen(hours: int) -> list[str | None]:
-        return [one.version for one in as_of(manifest, part, at(hours))]
+        return [one.piece.version for one in as_of([(manifest, part)], at(hours))]
 
     assert seen(0) == ["a1"]
     assert seen(2) == ["a2", "b1"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cloudctl.config import Settings
-from cloudctl.errors import Misconfigured
+from cloudctl.errors import CloudForbidden, Misconfigured
 from cloudctl.ports import Purpose
 from provisioning.drivers.s3_stores import S3Stores
 from provisioning.drivers.stores_file import read_stores
@@ -42,6 +42,25 @@ def test_each_purpose_has_a_bucket_and_a_credential_of_its_own(tmp_path: Path) -
     assert keys == {Purpose.WRITE: "w", Purpose.READ: "r", Purpose.EXPIRE: "e"}
     assert (found.vault_bucket, found.native_bucket, found.native.verify) == ("vault", "volumebackups", True)
     assert "hush" not in repr(found)
+
+
+def test_who_restores_buckets_is_another_than_who_reads_them(tmp_path: Path) -> None:
+    told = entry() | {"buckets": {**key("b"), "restore": key("m")}}
+    path = written(tmp_path / "stores.yaml", {"stores": {"city-1": told, "province": entry()}})
+    found = read_stores(path)["city-1"]
+    assert found.buckets is not None
+    assert found.restoring is not None
+    assert (found.buckets.access_key, found.restoring.access_key) == ("b", "m")
+    stores = stores_of(path)
+    assert stores.restored("city-1", "files").bucket == "files"
+    with pytest.raises(Misconfigured) as refused:
+        stores.restored("province", "files")
+    assert "buckets.restore" in refused.value.text()
+    for name in ("vault", "volumebackups"):
+        with pytest.raises(CloudForbidden):
+            stores.bucket("city-1", name)
+        with pytest.raises(CloudForbidden):
+            stores.make_bucket("city-1", name)
 
 
 def test_every_fault_is_told_at_once_and_no_key_with_it(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def _params(template: str) -> set[str]:
         ("point state", PointState),
         ("protection state", Health),
         ("copy state", ("pending", "copying", "sealed", "suspect", "lost", "missed", "expired")),
+        ("database copy state", ("making", "sealed", "protected", "suspect", "failed", "expired")),
+        ("installation state", ("acting", "observing")),
         ("proof state", ("running", "passed", "failed", "inconclusive")),
         ("restore state", ("asked", "running", "done", "failed")),
         ("lock mode", LockMode),

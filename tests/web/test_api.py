@@ -37,7 +37,7 @@ EXPECTED = {
     "cloud_quota_exceeded": 502, "cloud_forbidden": 502, "cloud_not_found": 502, "cloud_conflict": 502,
     "build_failed": 502, "timed_out": 500, "store_unavailable": 503, "misconfigured": 500,
     "audit_broken": 500, "object_missing": 502, "object_locked": 502, "vault_full": 502, "not_proved": 502,
-    "seal_broken": 502, "guest_not_ready": 503,
+    "seal_broken": 502, "guest_not_ready": 503, "observe_only": 409,
 }  # fmt: skip
 
 

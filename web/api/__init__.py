@@ -3,7 +3,9 @@
 from web.api import (
     audit,
     backups,
+    buckets,
     bulletins,
+    database,
     documents,
     exemptions,
     facilities,
@@ -19,6 +21,7 @@ from web.api import (
     quota,
     requests,
     resources,
+    restores,
     sign_in,
     sites,
     stages,
@@ -36,6 +39,6 @@ BLUEPRINTS = tuple(
         operations, quota, notices, audit, health, bulletins, documents,
         migration, migration_rules, migration_snapshots,
         stages, exemptions, targets, waves, facilities, gate,
-        backups, points,
+        backups, buckets, points, restores, database,
     )
 )  # fmt: skip

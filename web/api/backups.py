@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from pydantic import Field
 
 from dr import acting, policies, standing, vaults
+from dr.buckets.looking import look_at
 from dr.rebuild import rebuild
 from dr.vaults import VaultWish
 from web.api.shapes import Answer, Body, Listing, Query, Row, listing
@@ -67,7 +68,8 @@ def list_policies() -> dict[str, Any]:
 @blueprint.output(Listing)
 def apply(json_data: PoliciesBody) -> dict[str, Any]:
     """Make policies say what the list says, all or nothing; again changes nothing."""
-    rows = policies.apply(core(), actor(), json_data.policies, json_data.dry_run)
+    look = look_at(stores)
+    rows = policies.apply(core(), actor(), json_data.policies, json_data.dry_run, look)
     return listing([with_warnings(row) for row in rows])
 
 

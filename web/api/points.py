@@ -7,9 +7,11 @@ from pydantic import Field
 
 from cloudctl.queries import backups as reads
 from cloudctl.queries.backups import Points
-from dr import acting
+from dr import acting, restore_asking
+from dr.restore_asking import Asked
 from web.api.shapes import Answer, Body, Listing, Number, PagedByName, PagedByNumber, Row, listing
-from web.visitor import actor, core, read
+from web.backup_words import with_faults
+from web.visitor import actor, core, parts, read
 
 blueprint = APIBlueprint("points", __name__, url_prefix="/api/v1/points", tag="Backup")
 
@@ -28,12 +30,30 @@ class ProveBody(Body):
 
 
 class RestoreBody(Body):
+    """What shall be brought back, whereto, and how."""
+
+    mode: Literal["volumes", "system", "over"] = Field(
+        "volumes", description="system: servers as well; over: the servers of the system get the volumes"
+    )
     site: str | None = Field(None, description="where the volumes shall be; default: where the data was")
     project: str | None = Field(None, description="default: the system's own at that site")
     vault: str | None = Field(None, description="the site to read from; default: the nearest")
     volumes: list[dict[str, Any]] = Field(
-        default_factory=list, description="position, and name and type where they differ; empty: all"
+        default_factory=list,
+        description="position, or volume (its name), and name and type where they differ; empty: all",
     )
+    flavors: dict[str, str] = Field(default_factory=dict, description="of the point -> of the catalogue")
+    types: dict[str, str] = Field(default_factory=dict, description="of the point -> at the site")
+    zones: dict[str, str] = Field(default_factory=dict, description="of the point -> at the site")
+    reason: str = Field("", max_length=1000, description="needed for over")
+    beyond_quota: bool = Field(False, description="also where the quota is short; for whoever sets quotas")
+
+    def asked(self, key: str) -> Asked:
+        """As the use cases take it."""
+        return Asked(
+            key, self.mode, self.site, self.project, self.vault, tuple(self.volumes), self.flavors,
+            self.types, self.zones, self.reason, self.beyond_quota,
+        )  # fmt: skip
 
 
 @blueprint.get("")
@@ -67,9 +87,16 @@ def prove(key: str, json_data: ProveBody) -> dict[str, Any]:
 @blueprint.input(RestoreBody)
 @blueprint.output(Answer, status_code=202)
 def restore(key: str, json_data: RestoreBody) -> dict[str, Any]:
-    """Bring a point back as new volumes; nothing that is there is overwritten."""
-    asked = json_data
-    return acting.restore(core(), actor(), key, asked.site, asked.project, asked.vault, asked.volumes)
+    """Bring a point back; what is there stays, and where a running system changes a second person decides."""
+    return restore_asking.ask(core(), actor(), json_data.asked(key))
+
+
+@blueprint.post("/<key>/restore/preview")
+@blueprint.input(RestoreBody)
+@blueprint.output(Row)
+def preview_restore(key: str, json_data: RestoreBody) -> dict[str, Any]:
+    """What a restore would make and where, with everything that is wrong; changes nothing."""
+    return with_faults(restore_asking.preview(core(), actor(), parts().clouds, json_data.asked(key)))
 
 
 @blueprint.post("/<key>/expire")

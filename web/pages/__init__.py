@@ -6,6 +6,7 @@ from web.pages import (
     audit,
     backups,
     bulletins,
+    database,
     exemptions,
     facilities,
     gate,
@@ -17,6 +18,7 @@ from web.pages import (
     request_list,
     request_page,
     resources,
+    restores,
     session,
     stages,
     targets,
@@ -28,6 +30,6 @@ BLUEPRINTS = tuple(
     for noun in (
         session, account, home, ask, request_list, request_page, register, resources, quota, bulletins,
         audit, migration, migration_months,
-        stages, targets, exemptions, waves, facilities, gate, backups,
+        stages, targets, exemptions, waves, facilities, gate, backups, database, restores,
     )
 )  # fmt: skip

@@ -11,6 +11,7 @@ from cloudctl.errors import CloudctlError, NotFound
 from cloudctl.queries import backups as reads
 from cloudctl.queries.backups import Points
 from dr import acting, policies, standing
+from dr.buckets import acting as buckets
 from dr.levels import LEVELS
 from web.errors import problem, status_of
 from web.visitor import actor, core, read
@@ -85,6 +86,18 @@ def prove(key: str) -> Answer:
     return _act(
         lambda: acting.prove(core(), actor(), key, level),
         lambda: url_for(".show_point", key=key, done="proof_begun"),
+        lambda error: _point_page(key, error),
+    )
+
+
+@blueprint.post("/points/<key>/restore-bucket")
+def restore_bucket(key: str) -> Answer:
+    """Bring the bucket of the point back, as it was at a time."""
+    form = request.form
+    where, name, text = form.get("site") or None, form.get("bucket") or None, form.get("as_of", "")
+    return _act(
+        lambda: buckets.restore(core(), actor(), key, where, name, buckets.moment_of(text)),
+        lambda: url_for(".show_point", key=key, done="restore_asked"),
         lambda error: _point_page(key, error),
     )
 
