@@ -139,7 +139,7 @@ def prove() -> None:
 
 def lose() -> None:
     """The province's cloud and everything that cloudctl knew."""
-    run("cloudctl", "lab", "site", "destroy", "province")
+    run("cloudctl", "lab", "site", "destroy", "province", "--yes")
     say("$ rm cloudctl.db  (and keys, audit heads, configuration: the whole home)", "33")
 
 
