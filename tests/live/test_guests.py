@@ -163,6 +163,7 @@ def test_a_script_as_user_data_runs_at_the_first_boot(city_guest: Guest) -> None
     assert f"probed {city_guest.server.name}" in city_guest.console()
 
 
+@pytest.mark.soak  # a minute and more; the default lab's site is stopped and started in every run
 def test_it_comes_back_with_its_site(lab: Lab, city_guest: Guest) -> None:
     booted = city_guest.run("cat /proc/sys/kernel/random/boot_id")
     made = city_guest.ask("/notes", "before the stop")["id"]
