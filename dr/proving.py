@@ -14,8 +14,11 @@ from typing import Any
 from cloudctl.errors import Fault
 from cloudctl.lifecycle import PointState
 from cloudctl.models import PointCopy, PointProof, RecoveryPoint
+from cloudctl.operations import Run
 from cloudctl.store import UnitOfWork
 from dr.point_job import move_point
+from dr.points.fields import canonical
+from dr.points.head import Signs
 
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 BY_READING = ("L0", "L1")
@@ -96,6 +99,29 @@ def note_lost(uow: UnitOfWork, point_id: str, site_id: str) -> None:
     point = uow.need(RecoveryPoint, point_id)
     if all(one.state == "lost" for one in others) and point.state == PointState.SUSPECT:
         move_point(uow, point_id, "lose")
+
+
+def sign(run: Run, signer: Signs, proof: PointProof, step: str) -> None:
+    """Sign what a proof saw, so that whoever has the public key can check it later; go on to `step`.
+
+    Again signs again, with the time of then.
+    """
+    now = run.clock.now()
+    words = {
+        "point": proof.point_id,
+        "site": proof.site_id,
+        "level": proof.level,
+        "reached": proof.reached,
+        "state": proof.state,
+        "ended_at": now.isoformat(),
+        "details": dict(proof.details),
+    }
+    signature = signer.sign(canonical(words))
+    with run.write() as (uow, operation):
+        row = uow.need(PointProof, proof.id)
+        row.ended_at, row.signature = now, signature
+        operation.step, operation.progress_done = step, operation.progress_total
+        run.journal(uow, "proof", "done", f"{proof.state}: {proof.reached or 'nothing'}")
 
 
 def _could_not_be_restored(uow: UnitOfWork, point_id: str) -> bool:

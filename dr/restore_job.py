@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from cloudctl.envelopes import DataKey
 from cloudctl.errors import Fault, NotFound, NotProved
 from cloudctl.lifecycle import OperationState
 from cloudctl.models import Operation, PointCopy, RecoveryPoint, Restore, Site
 from cloudctl.operations import Run
-from cloudctl.ports import TAG_RESOURCE
+from cloudctl.ports import TAG_RESOURCE, ObjectStore
 from cloudctl.store import UnitOfWork
 from dr import marks
+from dr.keyring import Keyring
 from dr.point_job import chain_of
+from dr.points.checking import check
 from dr.points.manifest import Manifest, Part
+from dr.points.reading import unlocked
 from dr.restore_plan import BACK
 
 
@@ -160,3 +165,25 @@ def _chain(manifests: Sequence[Manifest], part: Part) -> tuple[tuple[str, Part],
         fault = Fault(part.name, "no_parent", template, {"backup": chain[0][1].parent_backup_id})
         raise NotProved("the chain of a volume is not whole", faults=[fault])
     return tuple(chain)
+
+
+def read_link(
+    job: RestoreJob, link: Link, vault: ObjectStore, keyring: Keyring, now: datetime
+) -> tuple[Manifest, DataKey]:
+    """Manifest and key of one point of the chain; NotProved when the vault does not have all of it."""
+    escrow = keyring.need([job.restore.from_site_id, *link.point.sealed_key])
+    judgement = check(
+        vault,
+        link.copy.head_key,
+        keyring.trusted(),
+        escrow,
+        now=now,
+        level="L0",
+        expected_head_sha256=link.copy.head_sha256 or None,
+    )
+    if judgement.head is None or judgement.manifest is None or judgement.broken:
+        raise NotProved(
+            "the vault of {site} does not have all of point {point}",
+            site=job.restore.from_site_id, point=link.point.id, faults=judgement.faults,
+        )  # fmt: skip
+    return judgement.manifest, unlocked(judgement.head, escrow)

@@ -23,12 +23,10 @@ from dr.contents import size_gib
 from dr.keyring import Keyring
 from dr.marks import name_of_restore, position_of
 from dr.metering import Meter
-from dr.points.checking import check
 from dr.points.format import Progress
 from dr.points.manifest import Manifest
 from dr.points.parallel import each
-from dr.points.reading import unlocked
-from dr.restore_job import Link, RestoreJob, Wanted, load, wanted, write_made
+from dr.restore_job import RestoreJob, Wanted, load, read_link, wanted, write_made
 from dr.restore_plan import type_at
 from dr.verifying import compare
 from provisioning.lanes import Lanes
@@ -101,7 +99,9 @@ class Restoring:
         manifests: dict[str, Manifest] = {}
         keys: dict[str, DataKey] = {}
         for link in job.chain:
-            manifests[link.point.id], keys[link.point.id] = self._read(run, job, link)
+            manifests[link.point.id], keys[link.point.id] = read_link(
+                job, link, self._vault(job), self._keyring, run.clock.now()
+            )
         asked = job.restore.plan.get("volumes", ())
         name = name_of_restore(job.restore.id, 0).rpartition("-")[0]
         volumes = wanted([manifests[link.point.id] for link in job.chain], asked, name)
@@ -115,25 +115,6 @@ class Restoring:
             operation.progress_total = 100
         self._opened[job.restore.id] = opened
         return opened
-
-    def _read(self, run: Run, job: RestoreJob, link: Link) -> tuple[Manifest, DataKey]:
-        """Manifest and key of one point; NotProved when the vault does not have all of it."""
-        escrow = self._keyring.need([job.restore.from_site_id, *link.point.sealed_key])
-        judgement = check(
-            self._vault(job),
-            link.copy.head_key,
-            self._keyring.trusted(),
-            escrow,
-            now=run.clock.now(),
-            level="L0",
-            expected_head_sha256=link.copy.head_sha256 or None,
-        )
-        if judgement.head is None or judgement.manifest is None or judgement.broken:
-            raise NotProved(
-                "the vault of {site} does not have all of point {point}",
-                site=job.restore.from_site_id, point=link.point.id, faults=judgement.faults,
-            )  # fmt: skip
-        return judgement.manifest, unlocked(judgement.head, escrow)
 
     def _vault(self, job: RestoreJob) -> Any:
         return self._stores.vault(job.restore.from_site_id, Purpose.READ)

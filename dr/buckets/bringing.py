@@ -20,12 +20,11 @@ from cloudctl.store import UnitOfWork
 from dr.keyring import Keyring
 from dr.metering import Meter
 from dr.points.bucket import Held, as_of, must_add_up
-from dr.points.checking import check
 from dr.points.format import Progress
 from dr.points.manifest import BUCKET, Manifest
 from dr.points.parallel import STREAM_ABOVE_BYTES, each
-from dr.points.reading import read_piece, stream_piece, unlocked
-from dr.restore_job import Link, RestoreJob, load
+from dr.points.reading import read_piece, stream_piece
+from dr.restore_job import RestoreJob, load, read_link
 
 THREADS = 4
 _MOST_FAULTS = 20
@@ -90,7 +89,7 @@ class Bringing:
         known = self._opened.get(job.restore.id)
         if known is not None:
             return known
-        found = [self._read(run, job, link) for link in job.chain]
+        found = [read_link(job, link, self._vault(job), self._keyring, run.clock.now()) for link in job.chain]
         chain = [
             (manifest, part) for manifest, _ in found for part in manifest.parts if part.format == BUCKET
         ]
@@ -106,25 +105,6 @@ class Bringing:
             operation.progress_total = 100
         self._opened[job.restore.id] = opened
         return opened
-
-    def _read(self, run: Run, job: RestoreJob, link: Link) -> tuple[Manifest, DataKey]:
-        """Manifest and key of one point; NotProved when the vault does not have all of it."""
-        escrow = self._keyring.need([job.restore.from_site_id, *link.point.sealed_key])
-        judgement = check(
-            self._vault(job),
-            link.copy.head_key,
-            self._keyring.trusted(),
-            escrow,
-            now=run.clock.now(),
-            level="L0",
-            expected_head_sha256=link.copy.head_sha256 or None,
-        )
-        if judgement.head is None or judgement.manifest is None or judgement.broken:
-            raise NotProved(
-                "the vault of {site} does not have all of point {point}",
-                site=job.restore.from_site_id, point=link.point.id, faults=judgement.faults,
-            )  # fmt: skip
-        return judgement.manifest, unlocked(judgement.head, escrow)
 
     # -- target: new, or there and empty
 

@@ -17,7 +17,6 @@ from dr import proving
 from dr.buckets.bringing import Bringing
 from dr.buckets.clearing import clear
 from dr.keyring import Keyring
-from dr.points.fields import canonical
 from dr.proof_job import ProofJob, load
 from dr.proof_reading import Reading
 from dr.restore_job import load as load_restore
@@ -126,22 +125,7 @@ class ProveBucket:
 
     def _sign(self, run: Run, job: ProofJob) -> Outcome | None:
         """What was seen, signed: whoever has the public key can check it later."""
-        now, proof = run.clock.now(), job.proof
-        words = {
-            "point": proof.point_id,
-            "site": proof.site_id,
-            "level": proof.level,
-            "reached": proof.reached,
-            "state": proof.state,
-            "ended_at": now.isoformat(),
-            "details": dict(proof.details),
-        }
-        signature = self._keyring.signer.sign(canonical(words))
-        with run.write() as (uow, operation):
-            row = uow.need(PointProof, proof.id)
-            row.ended_at, row.signature = now, signature
-            operation.step, operation.progress_done = END, operation.progress_total
-            run.journal(uow, "proof", "done", f"{proof.state}: {proof.reached or 'nothing'}")
+        proving.sign(run, self._keyring.signer, job.proof, END)
         return None
 
     # -- the pieces
