@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ import openstack
 import pytest
 
 from lab import Lab
-from lab.processes import wait_until
 from provisioning.guest_access import user_data
 from tests.live.guest import Guest, a_guest, make_key, reach
+from tests.live.killing import kill
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(420)]
 
@@ -143,11 +142,7 @@ def test_a_snapshot_of_a_volume_in_use_has_the_bytes_of_the_moment(guest: Guest)
 
 def test_it_lives_on_while_what_runs_it_is_killed_and_healed(lab: Lab, guest: Guest) -> None:
     booted = guest.run("cat /proc/sys/kernel/random/boot_id")
-    killed = {row.service: row.pid for row in lab.status() if row.site == PROVINCE}
-    names = ("nova-compute", "libvirtd", "ovs-vswitchd", "ovn-controller")
-    for name in names:
-        os.kill(killed[name] or 0, signal.SIGKILL)
-    wait_until(lambda: not any(Path(f"/proc/{killed[name]}/exe").exists() for name in names), timeout_s=10)
+    kill(lab, *((PROVINCE, name) for name in ("nova-compute", "libvirtd", "ovs-vswitchd", "ovn-controller")))
     lab.up(lambda line: None)
     guest.wait_until_inside()
     assert guest.run("cat /proc/sys/kernel/random/boot_id") == booted

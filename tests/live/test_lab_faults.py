@@ -2,18 +2,17 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import Lab
-from lab.processes import wait_until
+from tests.live.killing import kill
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
@@ -22,10 +21,13 @@ KEYSTONE = {PROVINCE: "http://10.101.1.2:5000/v3", CITY: "http://10.101.2.2:5000
 
 
 @pytest.fixture
-def lab() -> Lab:
+def lab() -> Iterator[Lab]:
+    """The lab, whole; and whole again afterwards, so that one failure here does not fail all that follows."""
     lab = Lab(Path(os.environ["CLOUDCTL_HOME"]) / "lab")
     assert all(row.state == "up" for row in lab.status()), "the lab is not up"
-    return lab
+    yield lab
+    if any(row.state != "up" for row in lab.status()):
+        lab.up(lambda line: None)
 
 
 def pids(lab: Lab) -> dict[tuple[str, str], int | None]:
@@ -58,11 +60,7 @@ def test_up_starts_what_was_killed_and_only_that(lab: Lab) -> None:
         (CITY, "ceph-osd"), (CITY, "ceph-mon"), (CITY, "cinder-backup"), (CITY, "ovs-vswitchd"),
         (CITY, "epmd"), (CITY, "ovn-sb"), (PROVINCE, "memcached"), (PROVINCE, "radosgw"),
     ]  # fmt: skip
-    for name in killed:
-        os.kill(before[name] or 0, signal.SIGKILL)
-    wait_until(lambda: not any(Path(f"/proc/{before[name]}/exe").exists() for name in killed), timeout_s=10)
-    states = {(row.site, row.service): row.state for row in lab.status()}
-    assert {name: states[name] for name in killed} == dict.fromkeys(killed, "failed")
+    kill(lab, *killed)
 
     up(lab)
 
@@ -86,6 +84,7 @@ def test_a_site_that_is_cut_off_lives_on_and_can_be_joined(lab: Lab) -> None:
     assert pids(lab) == before
 
 
+@pytest.mark.soak  # 49 s
 def test_a_site_can_be_stopped_and_started_alone(lab: Lab) -> None:
     before = pids(lab)
     lab.site_stop(CITY)
