@@ -23,16 +23,18 @@ class Role(StrEnum):
     CLOUD_ADMIN = "cloud_admin"  # of a site
     PROVINCE_ADMIN = "province_admin"  # topology, quotas, all sites
     SYSTEM_ADMIN = "system_admin"  # users and roles, nothing of the business
+    DR_OFFICER = "dr_officer"  # on duty for disaster recovery: drills, and asks for moves
     AUDITOR = "auditor"  # reads everything, changes nothing
 
 
-_R, _DA, _DR, _CA, _PA, _SA, _AU = (
+_R, _DA, _DR, _CA, _PA, _SA, _DO, _AU = (
     Role.REQUESTER,
     Role.DEPARTMENT_APPROVER,
     Role.DIVISION_REVIEWER,
     Role.CLOUD_ADMIN,
     Role.PROVINCE_ADMIN,
     Role.SYSTEM_ADMIN,
+    Role.DR_OFFICER,
     Role.AUDITOR,
 )
 
@@ -42,18 +44,18 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "request.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
     "resource.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
     "resource.adopt": frozenset({_CA, _PA}),
-    "operation.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "operation.see": frozenset({_R, _DA, _DR, _CA, _PA, _DO, _AU}),
     "operation.retry": frozenset({_CA, _PA}),
     "quota.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
     "quota.set": frozenset({_PA}),
     "quota.repair": frozenset({_PA}),
     "topology.see": frozenset({_DR, _CA, _PA, _AU}),
     "topology.apply": frozenset({_PA}),
-    "site.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "site.see": frozenset({_R, _DA, _DR, _CA, _PA, _DO, _AU}),
     "site.connect": frozenset({_CA, _PA}),
     "site.sync": frozenset({_CA, _PA}),
-    "department.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU, _SA}),
-    "system.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "department.see": frozenset({_R, _DA, _DR, _CA, _PA, _DO, _AU, _SA}),
+    "system.see": frozenset({_R, _DA, _DR, _CA, _PA, _DO, _AU}),
     "system.change": frozenset({_DA, _DR, _PA}),  # of one's own department or division
     "migration.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),  # figures; lists of systems follow system.see
     "migration.move": frozenset({_DA, _DR, _CA, _PA}),  # a stage; the table of stages says who may which
@@ -63,7 +65,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "migration.target": frozenset({_DR, _PA}),
     "migration.count": frozenset({_PA}),  # rules of counting, frozen figures
     "migration.certify": frozenset({_DA, _DR, _CA, _PA}),
-    "backup.see": frozenset({_R, _DA, _DR, _CA, _PA, _AU}),
+    "backup.see": frozenset({_R, _DA, _DR, _CA, _PA, _DO, _AU}),
     "backup.plan": frozenset({_CA, _PA}),  # policies
     "backup.run": frozenset({_DA, _CA, _PA}),  # a point now, of one's own department or site
     "backup.prove": frozenset({_DA, _CA, _PA}),
@@ -72,6 +74,11 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "database.see": frozenset({_CA, _PA, _AU}),  # copies of the own database
     "database.back_up": frozenset({_PA}),
     "database.confirm": frozenset({_CA, _PA}),  # that it may act again; two people, each for the whole
+    "dr.see": frozenset({_DA, _DR, _CA, _PA, _DO, _AU}),
+    "dr.plan": frozenset({_CA, _PA}),
+    "dr.drill": frozenset({_CA, _PA, _DO}),  # rehearse: touches nothing that runs
+    "dr.run": frozenset({_CA, _PA, _DO}),  # ask for a move of what runs, or of its people
+    "dr.approve": frozenset({_DA, _CA, _PA}),  # a move that somebody else asked for
     "user.see": frozenset({_SA, _AU}),
     "user.change": frozenset({_SA}),
     "audit.see": frozenset({_AU, _PA}),

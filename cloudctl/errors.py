@@ -231,6 +231,39 @@ class TimedOut(CloudctlError):
     code = "timed_out"
 
 
+class WitnessUnavailable(CloudctlError):
+    """No majority of the witness answers from here; who may write is not known."""
+
+    code = "witness_unavailable"
+    retry = True
+
+
+class NameServiceUnavailable(CloudctlError):
+    """The name service did not answer; trying again may help."""
+
+    code = "name_service_unavailable"
+    retry = True
+
+
+class NameServiceRefused(CloudctlError):
+    """The name service refused the change for good: its zone, the right or the key."""
+
+    code = "name_service_refused"
+
+
+class StorageUnavailable(CloudctlError):
+    """The storage of a site did not answer; trying again may help."""
+
+    code = "storage_unavailable"
+    retry = True
+
+
+class StorageRefused(CloudctlError):
+    """The storage refused for good, for instance to promote a copy while the other site is primary."""
+
+    code = "storage_refused"
+
+
 class StoreUnavailable(CloudctlError):
     """The database or the queue did not answer."""
 

@@ -28,6 +28,15 @@ from cloudctl.models.migration import (
 from cloudctl.models.operations import Operation, Resource, Step
 from cloudctl.models.people import RoleGrant, Session, Token, User
 from cloudctl.models.quota import ANY_SITE, Hold, QuotaRow
+from cloudctl.models.recovery import (
+    Drill,
+    DrillCalendar,
+    Failover,
+    FailoverApproval,
+    ProtectionPlan,
+    Shift,
+    Traffic,
+)
 from cloudctl.models.register import (
     FOREVER,
     Facility,
@@ -61,8 +70,12 @@ __all__ = [
     "Department",
     "Division",
     "Document",
+    "Drill",
+    "DrillCalendar",
     "Exemption",
     "Facility",
+    "Failover",
+    "FailoverApproval",
     "GateCertificate",
     "Hold",
     "InformationSystem",
@@ -74,6 +87,7 @@ __all__ = [
     "PointVolume",
     "PolicyMember",
     "Project",
+    "ProtectionPlan",
     "QuotaRow",
     "RateFigure",
     "RateSnapshot",
@@ -85,6 +99,7 @@ __all__ = [
     "RunningSpan",
     "ServiceRequest",
     "Session",
+    "Shift",
     "Site",
     "SiteLook",
     "SiteZone",
@@ -95,6 +110,7 @@ __all__ = [
     "TargetNote",
     "Token",
     "TopologyVersion",
+    "Traffic",
     "User",
     "UtcDateTime",
     "Vault",

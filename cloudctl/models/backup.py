@@ -80,7 +80,7 @@ class RecoveryPoint(Row):
     site_id: Mapped[str]  # where the data was
     kind: Mapped[str]  # full, incremental
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("recovery_point.id"), index=True)
-    state: Mapped[str]  # see POINT in cloudctl/lifecycle.py
+    state: Mapped[str]  # see POINT in cloudctl/lifecycle/points.py
     consistency: Mapped[str] = mapped_column(default="")  # single, quiesced, crash-per-volume
     sealed_key: Mapped[JsonDict] = mapped_column(default=dict)  # site -> the data key, wrapped to its escrow
     topology: Mapped[JsonDict] = mapped_column(default=dict)  # what the system looked like when it was taken

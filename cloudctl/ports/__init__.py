@@ -36,6 +36,7 @@ from cloudctl.ports.cloud import (
     Tags,
     Volume,
 )
+from cloudctl.ports.dns import Dns, RecordSet
 from cloudctl.ports.isolation import NetworksInProject, NewIsolatedNetwork, NewSubnet, OwnNetwork
 from cloudctl.ports.objects import (
     NULL_VERSION,
@@ -47,6 +48,8 @@ from cloudctl.ports.objects import (
 )
 from cloudctl.ports.plays import Ending, Host, HostResult, OnTask, Play, PlayResult, Plays
 from cloudctl.ports.quiescing import NoQuiescing, Quiescing
+from cloudctl.ports.replication import Replica, ReplicaState, Replication
+from cloudctl.ports.witness import Member, Register, Stopped, Witness
 
 __all__ = [
     "NO_LIMIT",
@@ -66,11 +69,13 @@ __all__ = [
     "CloudProject",
     "Clouds",
     "ConnectableClouds",
+    "Dns",
     "Ending",
     "Host",
     "HostResult",
     "Inspection",
     "LockMode",
+    "Member",
     "Named",
     "NetworksInProject",
     "NewBackup",
@@ -90,14 +95,21 @@ __all__ = [
     "Port",
     "Purpose",
     "Quiescing",
+    "RecordSet",
+    "Register",
+    "Replica",
+    "ReplicaState",
+    "Replication",
     "Right",
     "Room",
     "Rule",
     "Server",
     "ServiceState",
     "Snapshot",
+    "Stopped",
     "StoredObject",
     "Stores",
     "Tags",
     "Volume",
+    "Witness",
 ]

@@ -14,7 +14,7 @@
  * not rest on who believed whom. Breaking the glass is no part of it: it is what two people do when none of this
  * can be had, and it says so.
  *
- * Each `T:` is a row of FAILOVER in cloudctl/lifecycle.py; a test holds the two against each other. The macros
+ * Each `T:` is a row of FAILOVER in cloudctl/lifecycle/recovery.py; a test holds the two against each other. The macros
  * in capitals that are not numbers are wrong protocols: with each of them Spin must find a violation.
  */
 #ifndef TTL

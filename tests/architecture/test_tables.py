@@ -7,12 +7,22 @@ import pytest
 from cloudctl import errors
 from cloudctl.actors import RIGHTS, Role
 from cloudctl.lifecycle import (
+    DRILL,
+    FAILOVER,
     OPERATION,
+    PLAN,
     POINT,
     REQUEST,
+    SHIFT,
+    TRAFFIC,
+    DrillState,
+    FailoverState,
     OperationState,
+    PlanState,
     PointState,
     RequestState,
+    ShiftState,
+    TrafficState,
     Transition,
     move,
 )
@@ -22,11 +32,21 @@ FIRST = {
     RequestState.BUILDING,
     OperationState.QUEUED,
     PointState.PLANNED,
+    PlanState.DRAFT,
+    DrillState.REQUESTED,
+    FailoverState.REQUESTED,
+    TrafficState.BALANCED,
+    ShiftState.ASKED,
 }
 TABLES: list[tuple[tuple[Transition[StrEnum], ...], type[StrEnum]]] = [
     (REQUEST, RequestState),  # type: ignore[list-item]
     (OPERATION, OperationState),  # type: ignore[list-item]
     (POINT, PointState),  # type: ignore[list-item]
+    (PLAN, PlanState),  # type: ignore[list-item]
+    (DRILL, DrillState),  # type: ignore[list-item]
+    (FAILOVER, FailoverState),  # type: ignore[list-item]
+    (TRAFFIC, TrafficState),  # type: ignore[list-item]
+    (SHIFT, ShiftState),  # type: ignore[list-item]
 ]
 
 

@@ -13,7 +13,19 @@ from jinja2.ext import extract_from_ast
 from cloudctl import errors
 from cloudctl.actors import Role
 from cloudctl.amounts import Kind
-from cloudctl.lifecycle import HoldState, OperationState, PointState, RequestState, ResourceState
+from cloudctl.lifecycle import (
+    DrillState,
+    FailoverState,
+    HoldState,
+    OperationState,
+    PlanHealth,
+    PlanState,
+    PointState,
+    RequestState,
+    ResourceState,
+    ShiftState,
+    TrafficState,
+)
 from cloudctl.ports import LockMode
 from cloudctl.texts import has_entry, office_words, translator
 from dr.schedule import Health
@@ -177,6 +189,12 @@ def _params(template: str) -> set[str]:
         ("zone", ("public", "dedicated", "internet")),
         ("environment", ("prod", "test", "dev")),
         ("point state", PointState),
+        ("plan state", PlanState),
+        ("plan health", PlanHealth),
+        ("drill state", DrillState),
+        ("failover state", FailoverState),
+        ("traffic state", TrafficState),
+        ("shift state", ShiftState),
         ("protection state", Health),
         ("copy state", ("pending", "copying", "sealed", "suspect", "lost", "missed", "expired")),
         ("database copy state", ("making", "sealed", "protected", "suspect", "failed", "expired")),

@@ -1,0 +1,33 @@
+"""The name service that steers people to a site; one contract suite for every implementation.
+
+What is read comes from the server that is master of the zone, never from a cache. All calls may raise
+NameServiceUnavailable (try again) and NameServiceRefused (do not: no such zone, no right, bad key).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """All records of a name and a type, in the order of their text."""
+
+    name: str  # fully qualified, with the dot at its end
+    type: str  # A, AAAA, TXT ...
+    ttl_s: int
+    values: tuple[str, ...]
+
+
+class Dns(Protocol):
+    """One zone or several at one master."""
+
+    def read(self, name: str, kind: str) -> RecordSet | None:
+        """The records of the name and type as the master has them now; None when there are none."""
+
+    def replace(self, before: Sequence[RecordSet], after: Sequence[RecordSet]) -> None:
+        """Put the sets of `after` in the place of those of `before`, all of them or none, in one update.
+
+        A set that is only in `before` goes, one that is only in `after` comes. Conflict when the master does
+        not have exactly `before` any more. RFC 2136.
+        """
