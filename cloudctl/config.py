@@ -40,6 +40,7 @@ class Settings:
     probe_image: str = ""  # of the server that looks inside isolated networks; empty: a Debian or Ubuntu
     probe_flavor: str = ""  # empty: the smallest
     isolation_canary: str = ""  # `address` or `address:port`, with spaces: what no isolated network may reach
+    sentinel_copies: str = ""  # a directory of a third place: the journals of sentinels are copied there
     cloud_timeout_s: float = 20.0  # one call to a cloud; shorter than the lease
     worker_threads: int = 8
     web_threads: int = 8
@@ -49,6 +50,7 @@ class Settings:
     lockout_s: int = 1800
     database_every_s: int = 6 * 3600  # how often the own database is copied into the vaults
     database_keep_s: int = 30 * 86400  # how long nothing can delete such a copy
+    commit_window_s: int = 24 * 3600  # how long a move can be turned round before it counts as done
     log_level: str = "info"
 
     @property
@@ -66,6 +68,22 @@ class Settings:
     @property
     def audit_heads(self) -> Path:
         return self.home / "audit-heads.jsonl"
+
+    @property
+    def sentinels(self) -> Path:
+        return self.home / "sentinels"
+
+    @property
+    def witness_file(self) -> Path:
+        return self.home / "witness.yaml"
+
+    @property
+    def dns_file(self) -> Path:
+        return self.home / "dns.yaml"
+
+    @property
+    def storage_file(self) -> Path:
+        return self.home / "storage.yaml"
 
     @property
     def clouds_file(self) -> Path | None:

@@ -70,6 +70,7 @@ def _with_database(core: Core) -> Iterator[Finding]:
     yield administrators(core)
     yield from clouds(core)
     yield from vaults(core)
+    yield from witness(core.settings)
     yield ssh(core)
 
 
@@ -349,6 +350,25 @@ def examine_vault(site_id: str, row: Vault | None, stores: Stores) -> Finding:
     if row.state == "full":
         return Finding(name, WARN, "it is full", "make room, or give it a higher limit with `vault check`")
     return Finding(name, OK, f"answers, lock {lock}")
+
+
+def witness(settings: Settings) -> Iterator[Finding]:
+    """Where there is a witness: its file is sound, and each member answers."""
+    if not settings.witness_file.exists():
+        return
+    try:
+        members = bootstrap.open_witness(settings).members()
+    except Misconfigured as error:
+        faults = "; ".join(str(fault) for fault in error.faults)
+        yield Finding("witness", FAIL, f"{error}: {faults}", f"mend {settings.witness_file}")
+        return
+    silent = [f"{member.name}: {member.detail}" for member in members if not member.is_ok]
+    if not silent:
+        yield Finding("witness", OK, f"{len(members)} members answer")
+        return
+    has_majority = 2 * len(silent) < len(members)
+    advice = "start the silent members: without a majority every system with an agent is stopped"
+    yield Finding("witness", WARN if has_majority else FAIL, "; ".join(silent), advice)
 
 
 def ssh(core: Core) -> Finding:

@@ -107,6 +107,12 @@ class ObserveOnly(Refused):
     code = "observe_only"
 
 
+class Fenced(Refused):
+    """A drill wanted to change something that is not the drill's own; nothing was changed."""
+
+    code = "fenced"
+
+
 class BadInput(CloudctlError):
     """A form or file has faults; all of them are in `faults`, and nothing was changed."""
 
@@ -251,11 +257,24 @@ class NameServiceRefused(CloudctlError):
     code = "name_service_refused"
 
 
+class ApplicationUnavailable(CloudctlError):
+    """An application did not answer as its users need it; trying again may help."""
+
+    code = "application_unavailable"
+    retry = True
+
+
 class StorageUnavailable(CloudctlError):
     """The storage of a site did not answer; trying again may help."""
 
     code = "storage_unavailable"
     retry = True
+
+
+class StorageBusy(StorageUnavailable):
+    """The image is open, or what it waits for has not arrived from the other site yet."""
+
+    code = "storage_busy"
 
 
 class StorageRefused(CloudctlError):

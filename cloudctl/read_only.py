@@ -8,14 +8,16 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from cloudctl.observing import is_observing, refusal
-from cloudctl.ports import Cloud, ConnectableClouds, ObjectStore, Plays, Purpose, Stores
+from cloudctl.ports import Cloud, ConnectableClouds, Dns, ObjectStore, Plays, Purpose, Replication, Stores
 from cloudctl.store import Store
 
 _READING = ("list_", "get_", "find_")
 _ALSO_READING = frozenset(
     {"site", "rights", "inspect", "usage", "capacity", "backup_services", "export_backup", "console_output"}
 )
+_DNS_READING = frozenset({"read", "gives_shares"})
 _PLAYS_READING = frozenset({"reaches", "public_key"})
+_STORAGE_READING = frozenset({"sites", "replicas", "marked"})
 _STORES_READING = frozenset({"native", "bucket", "sites"})
 
 
@@ -50,6 +52,16 @@ def observed_stores(stores: Stores, store: Store) -> Stores:
     Native buckets are written to by operations alone, which do not run then.
     """
     return cast("Stores", _GuardedStores(stores, store, _STORES_READING.__contains__))
+
+
+def observed_dns(dns: Dns, store: Store) -> Dns:
+    """A name service that is only read while the installation observes."""
+    return cast("Dns", _Guarded(dns, store, _DNS_READING.__contains__))
+
+
+def observed_replication(replication: Replication, store: Store) -> Replication:
+    """Storage whose copies are only looked at while the installation observes."""
+    return cast("Replication", _Guarded(replication, store, _STORAGE_READING.__contains__))
 
 
 class _Guarded:

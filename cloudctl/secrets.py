@@ -123,6 +123,12 @@ def _make_once(key_file: Path, make: Callable[[Path], None]) -> None:
         own.unlink()
 
 
+def shared_key(key_file: Path) -> bytes:
+    """32 random bytes for codes (HMAC); made when there are none. Of several who make them, one wins."""
+    _make_once(key_file, lambda path: write_private(path, _random.token_bytes(32)))
+    return read_private(key_file)
+
+
 class Signer:
     """Signs heads of the audit chain and of points (Ed25519); anyone with the public key can check."""
 

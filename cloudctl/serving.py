@@ -126,8 +126,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         queue = open_queue(settings)
         self._app = open_app(self._home, QueueBell(queue) if is_heard else None)
         if self._with_worker:
-            look, begin_due = self._app.look_at_sites, self._app.begin_due_points
-            self._worker = Worker(self._app, queue, look=look, begin_due=begin_due)
+            look, begin_due = self._app.look_around, self._app.begin_due_points
+            sentinels = self._app.write_sentinels
+            self._worker = Worker(self._app, queue, look=look, begin_due=begin_due, write_sentinels=sentinels)
         return application(self._app)
 
     def _start_worker(self) -> None:

@@ -31,6 +31,7 @@ TASK = "cloudctl.advance"
 QUEUE = "cloudctl.operations"
 POLL_S = 1.0
 HOUSEKEEPING_S = 60.0
+PACE_S = 0.25  # sentinels are due once a second at the most
 BELL_LASTS_S = 60  # the poll has long been faster than an older bell
 RECONNECT_S = 5.0
 LISTEN_S = 2.0  # how long Celery reads before it looks whether to stop
@@ -201,6 +202,7 @@ class Worker:
         poll_s: float = POLL_S,
         look: Callable[[], None] = lambda: None,
         begin_due: Callable[[], None] = lambda: None,
+        write_sentinels: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._queue = queue
@@ -208,6 +210,7 @@ class Worker:
         self._poll_s = poll_s
         self._look = look
         self._begin_due = begin_due
+        self._write_sentinels = write_sentinels
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
@@ -216,7 +219,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin, in threads of this process."""
-        for work in (self._listen, self._poll, self._keep_house, self._watch):
+        for work in (self._listen, self._poll, self._keep_house, self._watch, self._pace):
             thread = threading.Thread(target=work, name=f"worker{work.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -230,7 +233,7 @@ class Worker:
         for thread in self._threads:
             thread.join(LISTEN_S + 1)
 
-    # -- the four threads
+    # -- the five threads
 
     def _heard(self, operation_id: int) -> None:
         """The Celery task: quick, because a crew that is full leaves the row to whoever polls first."""
@@ -291,6 +294,16 @@ class Worker:
             except Exception:
                 log.exception("looking at the sites failed")
 
+    def _pace(self) -> None:
+        """Apart as well: what is written each second waits for nothing else."""
+        while not self._stopping.wait(PACE_S):
+            try:
+                self._write_sentinels()
+            except StoreUnavailable as error:
+                log.warning("no sentinels are written: %s", error)
+            except Exception:
+                log.exception("writing sentinels failed")
+
 
 def run(home: Path) -> None:
     """`cloudctl worker`: work until SIGTERM or SIGINT."""
@@ -298,7 +311,13 @@ def run(home: Path) -> None:
 
     queue = open_queue(load(home))
     app = open_app(home, QueueBell(queue))
-    worker = Worker(app, queue, look=app.look_at_sites, begin_due=app.begin_due_points)
+    worker = Worker(
+        app,
+        queue,
+        look=app.look_around,
+        begin_due=app.begin_due_points,
+        write_sentinels=app.write_sentinels,
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

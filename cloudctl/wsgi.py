@@ -13,4 +13,4 @@ def application(app: "App") -> WsgiApp:
     """The WSGI application of the installation."""
     from web.app import create_app
 
-    return cast(WsgiApp, create_app(app.core, app.clouds, app.stores, app.keyring))
+    return cast(WsgiApp, create_app(app.core, app.clouds, app.stores, app.keyring, app.outside, app.dns))

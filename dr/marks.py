@@ -9,6 +9,7 @@ from cloudctl.ports import TAG_INSTALLATION, TAG_SYSTEM
 TAG_POINT = "cloudctl:point"
 TAG_POSITION = "cloudctl:position"
 TAG_RESTORE = ports.TAG_RESTORE
+TAG_DRILL = "cloudctl:drill"
 
 _NAMESPACE = uuid.UUID("6a0f4c1e-8b0d-5d7e-9a41-0d8e3f5b7c22")
 
@@ -35,6 +36,11 @@ def of_restore(installation: str, system_id: str, restore_id: int, position: int
         TAG_RESTORE: str(restore_id),
         TAG_POSITION: str(position),
     }
+
+
+def of_drill(installation: str, system_id: str, drill_id: int) -> dict[str, str]:
+    """What is written on everything that a drill makes: nothing without it is ever changed by one."""
+    return {TAG_INSTALLATION: installation, TAG_SYSTEM: system_id, TAG_DRILL: str(drill_id)}
 
 
 def name_of_restore(restore_id: int, position: int) -> str:

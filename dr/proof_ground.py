@@ -2,10 +2,11 @@
 
 from cloudctl.amounts import Amounts, Kind
 from cloudctl.config import Settings
-from cloudctl.errors import CloudConflict
 from cloudctl.models import PointVolume, Restore, Site
 from cloudctl.operations import Run
-from cloudctl.ports import TAG_INSTALLATION, Cloud, CloudProject, Clouds
+from cloudctl.ports import TAG_INSTALLATION, Clouds
+from dr.isolated import ground
+from dr.isolated.ground import Plot
 from dr.marks import TAG_RESTORE
 from dr.proof_job import ProofJob
 from dr.restore_job import RestoreJob
@@ -31,10 +32,7 @@ class Ground:
         if restore.to_project:
             return restore_id
         cloud = self._clouds.at(site.id)
-        project = self._find(cloud, restore_id)
-        if project is None:
-            run.must_hold()
-            project = self._make(cloud, restore_id)
+        project = ground.ensure(run, cloud, self._plot(restore_id))
         cloud.ensure_own_access(project.id)
         gib = sum(row.size_gib for row in volumes)
         cloud.set_quota(project.id, Amounts({Kind.VOLUMES: 2 * len(volumes), Kind.VOLUME_GIB: 2 * gib}))
@@ -44,11 +42,7 @@ class Ground:
 
     def clear(self, run: Run, job: ProofJob, restore: RestoreJob) -> None:
         """Remove the project, also one whose id never was written down; nothing is in it any more."""
-        cloud = self._clouds.at(restore.site.id)
-        found = self._find(cloud, restore.restore.id)
-        if found is not None:
-            run.must_hold()
-            cloud.delete_project(found.id)
+        ground.remove(run, self._clouds.at(restore.site.id), self._plot(restore.restore.id))
         with run.write() as (uow, _operation):
             row = uow.need(Restore, restore.restore.id)
             row.ended_at = row.ended_at or run.clock.now()
@@ -57,27 +51,10 @@ class Ground:
 
     # -- the pieces
 
-    def _find(self, cloud: Cloud, restore_id: int) -> CloudProject | None:
-        domain = cloud.find_domain(DOMAIN)
-        if domain is None:
-            return None
-        wanted = self._labels(restore_id)
-        return next((one for one in cloud.list_projects(domain.id) if wanted <= one.tags), None)
-
-    def _make(self, cloud: Cloud, restore_id: int) -> CloudProject:
-        domain = cloud.find_domain(DOMAIN) or cloud.create_domain(DOMAIN, _DESCRIPTION)
-        name = f"proof-{self._settings.installation[:12]}-{restore_id}"
-        try:
-            return cloud.create_project(domain.id, name, _DESCRIPTION, self._labels(restore_id))
-        except CloudConflict:
-            found = self._find(cloud, restore_id)
-            if found is None:
-                raise
-            return found
-
-    def _labels(self, restore_id: int) -> frozenset[str]:
+    def _plot(self, restore_id: int) -> Plot:
         marks = {TAG_INSTALLATION: self._settings.installation, TAG_RESTORE: str(restore_id)}
-        return frozenset(f"{key}={value}" for key, value in marks.items())
+        name = f"proof-{self._settings.installation[:12]}-{restore_id}"
+        return Plot(DOMAIN, name, _DESCRIPTION, frozenset(f"{key}={value}" for key, value in marks.items()))
 
 
 def _begin(run: Run, job: ProofJob) -> int:

@@ -37,7 +37,7 @@ from provisioning.look import ALL_KINDS, addresses, look
 from provisioning.reconcile import Change, Next, Row, Seen, Thing, decide
 from provisioning.teardown import Drop
 
-GROUND = "ground"
+GROUND, LAID_FOR = "ground", "servers"
 _PAUSE_S = 60.0  # before a server that will not start is tried once more
 
 
@@ -93,10 +93,11 @@ class Servers:
     def _ground(
         self, run: Run, job: RestoreJob, cloud: Cloud, inside: CloudInProject, rows: Sequence[Resource]
     ) -> Mapping[str, Any]:
-        if GROUND in job.scratch:
-            found: Mapping[str, Any] = job.scratch[GROUND]
-            return found
         servers = [row for row in rows if row.kind == SERVER]
+        known: Mapping[str, Any] = job.scratch.get(GROUND) or {}
+        laid_for = {row.id for row in servers}
+        if known and laid_for <= set(known.get(LAID_FOR, laid_for)):
+            return known
         new_zones = sorted({row.spec["zone"] for row in rows if row.kind == PORT and not row.external_id})
         with run.store.read() as uow:
             names = {
@@ -116,7 +117,7 @@ class Servers:
                                 names=", ".join(sorted(missing)))  # fmt: skip
         run.must_hold()
         keys = {row.spec.get("ssh_key") for row in servers}
-        ground = {
+        ground: dict[str, Any] = {
             "flavors": {one: flavors.get(name, name) for one, name in names.items()},
             "networks": {zone: there.get(name, name) for zone, name in networks.items()},
             "groups": {zone: project_setup.ensure_group(inside, zone, level) for zone in new_zones},
@@ -126,6 +127,8 @@ class Servers:
             boot = next(one for one in rows if one.id == row.spec["boot"])
             if boot.external_id is not None:
                 inside.make_bootable(boot.external_id)
+        ground = {key: {**known.get(key, {}), **found} for key, found in ground.items()}
+        ground[LAID_FOR] = sorted(laid_for | set(known.get(LAID_FOR, ())))  # servers come part by part
         with run.write() as (_uow, operation):
             operation.scratch = {**operation.scratch, GROUND: ground}
         return ground

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from lab import Lab, LabError
+from lab.extras import EXTRAS
 
 
 def main() -> int:
@@ -28,6 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--guests", action=argparse.BooleanOptionalAction, help="real machines (default: as it is)"
     )
+    up.add_argument(
+        "--with", action="append", dest="extras", choices=tuple(EXTRAS), help="what to have beside the clouds"
+    )
     for name in ("down", "destroy", "status"):
         actions.add_parser(name)
     site = actions.add_parser("site")
@@ -37,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(lab: Lab, arguments: argparse.Namespace) -> None:
-    lab.up(_say, arguments.guests)
+    lab.up(_say, arguments.guests, arguments.extras or ())
     _say(
         f"The lab is up. Try: OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} OS_CLOUD=province openstack server list"
     )

@@ -8,9 +8,12 @@ from lab import (
     ceph,
     databases,
     environment,
+    extra_steps,
+    extras,
     guest_image,
     keystone,
     machines,
+    mirroring,
     namespaces,
     ovn,
     packages,
@@ -35,6 +38,7 @@ class Blueprint:
     sites: tuple[Site, ...]
     credentials: Credentials
     compute: Compute
+    extras: tuple[str, ...] = ()
 
     def values(self, plan: Site) -> dict[str, str]:
         return rendering.site_values(self.layout, plan, self.credentials.of(plan), self.compute)
@@ -54,7 +58,9 @@ def machine_steps(blueprint: Blueprint) -> list[Step]:
     """What the machine must have; on a machine that has it these cost nothing."""
     layout = blueprint.layout
     log = layout.log / "setup.log"
-    wanted = packages.missing((*packages.PACKAGES, *blueprint.compute.packages))
+    wanted = packages.missing(
+        (*packages.PACKAGES, *blueprint.compute.packages, *extras.packages(blueprint.extras))
+    )
     current = environment.is_current(layout)
 
     def finish_environment() -> None:
@@ -105,6 +111,8 @@ def site_steps(blueprint: Blueprint, plan: Site) -> list[Step]:
         daemons.start("ceph-osd")
         ceph.wait_for_osd(site)
         ceph.create_pools(layout, plan)
+        if "replication" in blueprint.extras and mirroring.is_partner(plan):
+            mirroring.create_pool(layout, plan)  # Cinder must find it
 
     def identity() -> None:
         keystone.create_keys(site)
@@ -155,11 +163,12 @@ def template_steps(blueprint: Blueprint, builder: Site) -> list[Step]:
 
 
 def all_steps(blueprint: Blueprint, sites: Sequence[Site]) -> list[Step]:
-    """Everything that brings these sites to work."""
-    steps = [*machine_steps(blueprint), *template_steps(blueprint, sites[0])]
-    for plan in sites:
+    """Everything that brings these sites to work; the third place may be among them."""
+    clouds = [plan for plan in sites if plan.is_cloud]
+    steps = [*machine_steps(blueprint), *(template_steps(blueprint, clouds[0]) if clouds else ())]
+    for plan in clouds:
         steps.extend(site_steps(blueprint, plan))
-    return steps
+    return [*steps, *extra_steps.steps(blueprint.layout, sites, blueprint.extras)]
 
 
 _SHARED = ("packages", "environment")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import hypervisor, namespaces, probes, processes
+from lab import extras, hypervisor, namespaces, probes, processes
 from lab.errors import LabError
 from lab.layout import Layout
-from lab.services import Service, services
+from lab.services import Service
 from lab.sites import Site
 
 _ANSWER_S = 120
@@ -21,7 +21,7 @@ class Daemons:
     def __init__(self, layout: Layout, plan: Site) -> None:
         self._plan = plan
         self._site = layout.site(plan)
-        self.all = services(layout, plan)
+        self.all = extras.daemons_at(layout, plan)
 
     def named(self, name: str) -> Service:
         return next(service for service in self.all if service.name == name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import bringup, ceph, namespaces, reach, status
+from lab import bringup, ceph, extras, nameserver, namespaces, reach, status, witness
 from lab.compute import LIBVIRT, REMEMBERED, Compute, choose, chosen
 from lab.credentials import Credentials
 from lab.daemons import Daemons
@@ -34,15 +34,32 @@ class Lab:
     def stores_yaml(self) -> Path:
         return self._layout.stores_yaml
 
-    def up(self, report: Callable[[str], None], guests: bool | None = None) -> None:
+    @property
+    def made(self) -> list[Path]:
+        """The files that tell cloudctl of the lab, as far as there are any."""
+        beside = (self._layout.witness_yaml, self._layout.dns_yaml, self._layout.storage_yaml)
+        files = (self.clouds_yaml, self.stores_yaml, *beside)
+        return [path for path in files if path.exists()]
+
+    @property
+    def _places(self) -> tuple[Site, ...]:
+        """The sites, and the third place where something is there."""
+        return extras.places(extras.chosen(self._layout), self._sites)
+
+    def up(
+        self, report: Callable[[str], None], guests: bool | None = None, with_extras: Sequence[str] = ()
+    ) -> None:
         """Brings every site to work: installs, makes, starts, repairs, joins what is not so, and waits.
 
         May be called at any time, also after it was killed; on a lab that works it changes nothing. `guests`
-        says whether guests are real machines from now on; None leaves it as it is.
+        says whether guests are real machines from now on; None leaves it as it is. `with_extras` names what
+        the lab is to have beside its clouds from now on (lab/extras.py).
         """
         if guests is not None:
             self._choose(LIBVIRT if guests else REMEMBERED)
-        self._bring_up(self._sites, report)
+        with self._locked():
+            extras.choose(self._layout, with_extras)
+        self._bring_up(self._places, report)
 
     def down(self) -> None:
         """Stops everything and removes the namespaces; the data stays for the next `up`."""
@@ -53,13 +70,17 @@ class Lab:
         """Takes the lab down and removes its data; the downloaded environment and the templates stay."""
         with self._locked():
             self._side_by_side(self._wipe)
+            witness.forget(self._layout)
+            nameserver.forget(self._layout)
             self._layout.credentials.unlink(missing_ok=True)
             self._layout.guests_mark.unlink(missing_ok=True)
+            self._layout.extras_mark.unlink(missing_ok=True)
             self._layout.clouds_yaml.unlink(missing_ok=True)
             self._layout.stores_yaml.unlink(missing_ok=True)
+            self._layout.storage_yaml.unlink(missing_ok=True)
 
     def status(self) -> list[ServiceStatus]:
-        return [row for site in self._sites for row in status.of_site(self._layout, site)]
+        return [row for site in self._places for row in status.of_site(self._layout, site)]
 
     def site_stop(self, name: str) -> None:
         """Stops every daemon of a site; its network stays, so its addresses refuse instead of swallowing."""
@@ -78,7 +99,7 @@ class Lab:
         """Ends a cut."""
         site = self._site(name)
         namespaces.join(site, self._layout.log / "setup.log")
-        if chosen(self._layout).is_real:
+        if site.is_cloud and chosen(self._layout).is_real:
             reach.add_routes(self._layout, site)
 
     def site_destroy(self, name: str) -> None:
@@ -108,13 +129,15 @@ class Lab:
     def _blueprint(self) -> bringup.Blueprint:
         self._layout.home.mkdir(parents=True, exist_ok=True)
         credentials = Credentials(self._layout.credentials, self._sites)
-        return bringup.Blueprint(self._layout, self._sites, credentials, chosen(self._layout))
+        return bringup.Blueprint(
+            self._layout, self._sites, credentials, chosen(self._layout), extras.chosen(self._layout)
+        )
 
     def _site(self, name: str) -> Site:
-        for site in self._sites:
+        for site in self._places:
             if site.name == name:
                 return site
-        raise LabError(f"there is no site {name}; there are {', '.join(site.name for site in self._sites)}")
+        raise LabError(f"there is no site {name}; there are {', '.join(site.name for site in self._places)}")
 
     def _take_down(self, site: Site) -> None:
         daemons = Daemons(self._layout, site)
@@ -123,8 +146,8 @@ class Lab:
         namespaces.remove(site, self._layout.log / "setup.log")
 
     def _side_by_side(self, action: Callable[[Site], None]) -> None:
-        with ThreadPoolExecutor(len(self._sites)) as pool:
-            list(pool.map(action, self._sites))
+        with ThreadPoolExecutor(len(self._places)) as pool:
+            list(pool.map(action, self._places))
 
     def _wipe(self, site: Site) -> None:
         self._take_down(site)

@@ -47,12 +47,34 @@ class Layout:
         return self.home / "guests"
 
     @property
+    def extras_mark(self) -> Path:
+        """Names what the lab has beside its clouds; see lab/extras.py."""
+        return self.home / "with"
+
+    @property
+    def witness(self) -> Path:
+        """The certificates of the members of the witness and of who asks them."""
+        return self.home / "witness"
+
+    @property
+    def witness_yaml(self) -> Path:
+        return self.home / "witness.yaml"
+
+    @property
+    def dns_yaml(self) -> Path:
+        return self.home / "dns.yaml"
+
+    @property
     def clouds_yaml(self) -> Path:
         return self.home / "clouds.yaml"
 
     @property
     def stores_yaml(self) -> Path:
         return self.home / "stores.yaml"
+
+    @property
+    def storage_yaml(self) -> Path:
+        return self.home / "storage.yaml"
 
     @property
     def credentials(self) -> Path:

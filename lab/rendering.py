@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 from string import Template
 
+from lab import extras, mirroring
 from lab.compute import Compute
 from lab.credentials import SERVICE_USERS, VAULT_ACCOUNTS, SiteCredentials, write_private
 from lab.layout import Layout
@@ -90,9 +91,20 @@ def site_values(layout: Layout, plan: Site, secret: SiteCredentials,
         "ceph_fsid": str(uuid.uuid5(uuid.NAMESPACE_URL, plan.auth_url + passwords["admin"])),
         "ceph_mgr_disabled": _MGR_DISABLED,
         "ceph_osd_bytes": str(_OSD_BYTES),
+        **_replicated(layout, plan),
     }
     return values | {
         f"compute_{part}": fill(compute.template(part), values).rstrip() for part in ("defaults", "sections")
+    }
+
+
+def _replicated(layout: Layout, plan: Site) -> dict[str, str]:
+    """What cinder.conf says of the pool that is copied to another site, where the lab has one."""
+    if "replication" not in extras.chosen(layout) or not mirroring.is_partner(plan):
+        return {"cinder_backends": "rbd", "cinder_replicated": ""}
+    return {
+        "cinder_backends": "rbd,replicated",
+        "cinder_replicated": mirroring.cinder_backend(layout, plan),
     }
 
 

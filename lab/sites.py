@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 PORTS = {
     "mariadb": 3306,
+    "etcd": 2379,
+    "pdns": 53,
     "ceph-mon": 3300,
     "epmd": 4369,
     "keystone": 5000,
@@ -18,12 +20,20 @@ PORTS = {
 }
 
 
+_THIRD = 9
+
+
 @dataclass(frozen=True)
 class Site:
     """One cloud: `number` is its place in the plan, and everything else follows from it."""
 
     name: str
     number: int
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it has a cloud at all; the third place has a network and what is put there."""
+        return self.number < _THIRD
 
     @property
     def region(self) -> str:
@@ -71,6 +81,10 @@ class ExternalNetwork:
     cidr: str
     gateway: str
     router: str
+
+
+#: A place of its own, for what must not be lost together with a site.
+THIRD = Site("third", _THIRD)
 
 
 def plan(cities: int) -> tuple[Site, ...]:

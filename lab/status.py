@@ -3,9 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from lab import namespaces, probes, processes
+from lab import extras, namespaces, probes, processes
 from lab.layout import Layout
-from lab.services import services
 from lab.sites import Site
 
 
@@ -28,7 +27,7 @@ def of_site(layout: Layout, plan: Site) -> list[ServiceStatus]:
     sessions = defaultdict(list)
     for stat in processes.all_processes():
         sessions[stat.session].append(stat)
-    for service in services(layout, plan):
+    for service in extras.daemons_at(layout, plan):
         record = processes.read_record(layout.site(plan).record(service.name))
         if record is None or not processes.is_alive(record):
             rows.append(

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from cloudctl import logs
 from cloudctl.cli.main import main
 from cloudctl.core import Core
-from cloudctl.ports import Clouds
+from cloudctl.ports import Clouds, Dns
+from dr.keyring import Keyring
+from dr.plans.facts import Outside
 from tenants import people
 from tests.builders import an_actor
 from web.app import create_app
@@ -87,11 +89,18 @@ def run(patch: pytest.MonkeyPatch, *argv: str, stdin: str = "") -> Ended:
 
 
 @contextmanager
-def a_server(core: Core, clouds: Clouds) -> Iterator[str]:
+def a_server(
+    core: Core,
+    clouds: Clouds,
+    keyring: Callable[[], Keyring] | None = None,
+    outside: Callable[[], Outside] | None = None,
+    dns: Callable[[], Dns] | None = None,
+) -> Iterator[str]:
     """The application on a free loopback port; its URL."""
     before = structlog.get_config()
     logs.configure("error", core.settings.home / "log" / "serve.log")
-    server = make_server("127.0.0.1", 0, create_app(core, clouds), threaded=True, request_handler=Quiet)
+    app = create_app(core, clouds, keyring=keyring, outside=outside, dns=dns)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

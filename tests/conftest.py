@@ -16,10 +16,17 @@ from cloudctl.config import Settings
 from cloudctl.core import Core
 from cloudctl.secrets import Signer
 from cloudctl.store import Store
+from tests.etcd import etcd_members
 from tests.rabbitmq import rabbitmq, rabbitmq_node
 from tests.services import postgres_cluster, postgres_url
 
-__all__ = ["postgres_cluster", "postgres_url", "rabbitmq", "rabbitmq_node"]  # fixtures from elsewhere
+__all__ = [
+    "etcd_members",
+    "postgres_cluster",
+    "postgres_url",
+    "rabbitmq",
+    "rabbitmq_node",
+]  # fixtures from elsewhere
 
 # How fast examples are drawn says how busy the machine is, and nothing about the code.
 settings.register_profile("cloudctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,7 +1,7 @@
 """Everything that gates, in order, with the time each part took: `make test` and CI run just this.
 
-Installs what the tests need of Debian (PostgreSQL, RabbitMQ, Chromium, ssh, Pango, a Chinese font,
-Spin and the C compiler it needs), then:
+Installs what the tests need of Debian (PostgreSQL, RabbitMQ, etcd, BIND, PowerDNS, Chromium, ssh, Pango, a
+Chinese font, Spin and the C compiler it needs), then:
 check, the tests that need no cloud, the lab, the tests on the lab, the lab with real guests, the tests on
 that. A skipped test fails the run. The lab is left running or not as it was found, with rows for guests.
 """
@@ -20,6 +20,7 @@ BIN = Path(sys.executable).parent
 PACKAGES = (
     "postgresql", "rabbitmq-server", "chromium", "fonts-noto-cjk", "libatomic1", "openssh-client",
     "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "poppler-utils", "spin", "gcc", "libc6-dev",
+    "etcd-server", "bind9", "pdns-server", "pdns-backend-sqlite3",
 )  # fmt: skip
 
 

@@ -40,11 +40,11 @@ class PostgresCluster:
 @contextmanager
 def a_postgres_cluster() -> Iterator[PostgresCluster]:
     """Start a cluster on a free loopback port, without fsync; stop and remove it at the end."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     home = Path(tempfile.mkdtemp(prefix="cloudctl-pg-"))
     owner = _owner(home)
     password = secrets.token_hex(16)
-    port = _free_port()
+    port = free_port()
     password_file, data = home / "password", home / "data"
     password_file.write_text(password)
     password_file.chmod(0o600)
@@ -78,7 +78,7 @@ def postgres_url(postgres_cluster: PostgresCluster) -> str:
     return postgres_cluster.new_database()
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
     """The newest version that Debian's package put there; a missing one fails, and never skips."""
     found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
     if not found:
@@ -95,7 +95,7 @@ def _owner(home: Path) -> str | None:
     return user
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -11,8 +11,9 @@ from werkzeug.routing import IntegerConverter, Map
 
 from cloudctl import __version__
 from cloudctl.core import Core
-from cloudctl.ports import ConnectableClouds, Stores
+from cloudctl.ports import ConnectableClouds, Dns, Stores
 from dr.keyring import Keyring
+from dr.plans.facts import Outside
 from web import auth, errors, headers, openapi, template_words
 from web.api import BLUEPRINTS as API
 from web.api.shapes import MOST_NUMBER
@@ -54,6 +55,8 @@ def create_app(
     clouds: ConnectableClouds,
     stores: Stores | None = None,
     keyring: Callable[[], Keyring] | None = None,
+    outside: Callable[[], Outside] | None = None,
+    dns: Callable[[], Dns] | None = None,
 ) -> APIFlask:
     """The WSGI application of one installation. It decides nothing: every view asks one use case."""
     app = Application(
@@ -70,7 +73,7 @@ def create_app(
         VALIDATION_ERROR_STATUS_CODE=422,
     )
     app.url_map.converters["int"] = Number
-    app.extensions[EXTENSION] = Parts(core, clouds, stores, keyring)
+    app.extensions[EXTENSION] = Parts(core, clouds, stores, keyring, outside, dns)
     headers.register(app)
     auth.register(app)
     errors.register(app)

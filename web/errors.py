@@ -30,7 +30,13 @@ STATUS: Mapping[type[CloudctlError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.CloudUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ApplicationUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NameServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.WitnessUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CloudRejected: HTTPStatus.BAD_GATEWAY,
+    errors.NameServiceRefused: HTTPStatus.BAD_GATEWAY,
+    errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageRefused: HTTPStatus.BAD_GATEWAY,
     errors.NotProved: HTTPStatus.BAD_GATEWAY,
     errors.CloudctlError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -13,6 +13,7 @@ from web.wording import spoken_title
 _STATES = (
     "request state", "resource state", "site state", "operation state", "migration stage", "exemption state",
     "wave state", "policy state", "vault state", "point state",
+    "plan state", "replica state",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from cloudctl.actors import Role
 from cloudctl.observing import restore_in_force
 from cloudctl.queries.notices import count_unread
-from web import backup_words, migration_words, titles, wording
+from web import backup_words, migration_words, plan_words, report_words, titles, wording
 from web.auth import CSRF_FIELD
 from web.visitor import core, language, request_id, translate, visit, words
 
@@ -20,6 +20,15 @@ _DECIDING = (Role.DEPARTMENT_APPROVER, Role.DIVISION_REVIEWER, Role.CLOUD_ADMIN,
 _ON_THE_WAY = (
     "target_pages.", "exemption_pages.", "wave_pages.", "facility_pages.", "gate_pages.", "stage_pages.",
 )  # fmt: skip
+# So do those of the disaster recovery: one entry in the menu, and a row of tabs.
+RECOVERY_TABS = (
+    ("plan_pages.list_plans", "Protection plans", ("plan_pages.",)),
+    ("drill_pages.list_drills", "Drills", ("drill_pages.",)),
+    ("traffic_pages.list_traffic", "Traffic", ("traffic_pages.",)),
+    ("failover_pages.list_failovers", "Moves", ("failover_pages.",)),
+    ("report_pages.list_reports", "Reports", ("report_pages.",)),
+)
+_RECOVERY = ("plan_pages.", "drill_pages.", "report_pages.", "failover_pages.", "traffic_pages.")
 # endpoint, text, how the endpoints it stands for begin, right
 MENU = (
     ("request_list.inbox", "To decide", ("request_list.inbox",), DECIDES),
@@ -30,6 +39,7 @@ MENU = (
     ("migration_pages.show", "Migration rate", ("migration_pages.", "month_pages."), "migration.see"),
     ("target_pages.list_targets", "Targets", _ON_THE_WAY, "migration.see"),
     ("backup_pages.show", "Backups", ("backup_pages.", "database_pages.", "restore_pages."), "backup.see"),
+    ("plan_pages.list_plans", "Disaster recovery", _RECOVERY, "dr.see"),
     ("bulletin_pages.show", "Bulletins", ("bulletin_pages.",), "migration.see"),
     ("audit_pages.list_events", "Audit", ("audit_pages.",), "audit.see"),
 )
@@ -69,6 +79,21 @@ DONE: Mapping[str, str] = {
     "confirmed": "You have confirmed that the installation may act again.",
     "policy_suspended": "The policy is suspended: no new points until it is resumed.",
     "policy_resumed": "The policy is in force again.",
+    "shift_begun": "People are being moved; the page says how far it is.",
+    "shift_halted": "The shift is halted: people stay where they are.",
+    "shift_resumed": "The shift goes on.",
+    "shift_taken_back": "People are being led to where they were.",
+    "traffic_frozen": "It is frozen: nobody is moved.",
+    "traffic_thawed": "People may be moved again.",
+    "plan_suspended": "The plan is suspended: nobody relies on it until it is resumed.",
+    "failover_asked": "The move was asked for. Two people have to say yes.",
+    "failover_decided": "Your decision was taken.",
+    "failover_stopped": "The move is being given back.",
+    "failover_committed": "The system stays where it is now.",
+    "drill_begun": "The drill has begun; the page says how far it is.",
+    "drill_ended": "The hold ends; everything is cleared away.",
+    "drill_aborted": "The drill is stopped and cleared away.",
+    "plan_resumed": "The plan counts again; it has to be rehearsed first.",
 }
 _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "service_request": ("request_page.show", "request_id"),
@@ -80,6 +105,10 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "restore": ("restore_pages.show", "restore_id"),
     "database_restore": ("database_pages.show", "_anchor"),
     "database_copy": ("database_pages.show", "_anchor"),
+    "protection_plan": ("plan_pages.show", "key"),
+    "traffic": ("traffic_pages.show", "key"),
+    "failover": ("failover_pages.show", "failover_id"),
+    "drill": ("drill_pages.show", "drill_id"),
 }
 
 
@@ -95,7 +124,10 @@ def register(app: Flask) -> None:
         pairs=_pairs,
         flavors=wording.flavors,
         span=backup_words.span,
+        length_of_time=report_words.length_of_time,
+        why=report_words.why,
         size=backup_words.size,
+        took=plan_words.took,
     )
     app.jinja_env.globals.update(
         _=_say,
@@ -110,6 +142,7 @@ def register(app: Flask) -> None:
         group_name=migration_words.group_name,
         tier_name=backup_words.tier_name,
         level_name=backup_words.level_name,
+        segment_name=plan_words.segment_name,
         catalogue_title=titles.catalogue,
         request_id=request_id,
     )
@@ -141,6 +174,7 @@ def _of_this_request() -> dict[str, object]:
         "done": translate()(DONE[done]) if done in DONE else None,
         "here": request.endpoint or "",
         "menu": MENU,
+        "recovery_tabs": RECOVERY_TABS,
         "onward_here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
         "now": core().clock.now(),
     }

@@ -9,10 +9,11 @@ from flask import current_app, g, request
 from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import Misconfigured, NotSignedIn, Translate
-from cloudctl.ports import ConnectableClouds, Stores
+from cloudctl.ports import ConnectableClouds, Dns, Stores
 from cloudctl.store import UnitOfWork
 from cloudctl.texts import LANGUAGES, Words, office_words, translator
 from dr.keyring import Keyring
+from dr.plans.facts import Outside
 from tenants.people import Visit
 
 EXTENSION = "cloudctl"
@@ -30,6 +31,8 @@ class Parts:
     clouds: ConnectableClouds
     stores: Stores | None = None
     keyring: Callable[[], Keyring] | None = None
+    outside: Callable[[], Outside] | None = None
+    dns: Callable[[], Dns] | None = None
 
 
 def parts() -> Parts:
@@ -57,6 +60,20 @@ def keyring() -> Keyring:
     if found is None:
         raise Misconfigured("this installation has no keys for recovery points")
     return found()
+
+
+def outside() -> Outside:
+    """Whatever protection plans are judged by: clouds, and storage and witness where there are some."""
+    made = parts().outside
+    return made() if made is not None else Outside(parts().clouds)
+
+
+def dns() -> Dns:
+    """The name service. Misconfigured where the installation has none."""
+    made = parts().dns
+    if made is None:
+        raise Misconfigured("this installation has no dns.yaml")
+    return made()
 
 
 def visit() -> Visit | None:

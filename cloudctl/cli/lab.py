@@ -60,16 +60,33 @@ class Up(LabVerb):
             action=argparse.BooleanOptionalAction,
             help="servers are real machines, or rows (default: as the lab is; a new one has rows)",
         )
+        parser.add_argument(
+            "--with",
+            action="append",
+            dest="extras",
+            metavar="NAME",
+            help="what to have beside the clouds from now on (witness, ...); may be given several times",
+        )
 
     def act(self, lab: "Lab", args: Args) -> None:
         began = time.monotonic()
-        lab.up(self.say, args.guests)
-        for made in (lab.clouds_yaml, lab.stores_yaml):
+        lab.up(self.say, args.guests, _extras(args.extras or []))
+        for made in lab.made:
             own = home_directory() / made.name
             if not own.exists() and not own.is_symlink():
                 own.symlink_to(made)
         self.say(f"the lab is up after {time.monotonic() - began:.0f} s")
         self.say(f"OS_CLIENT_CONFIG_FILE={lab.clouds_yaml} openstack --os-cloud province server list")
+
+
+def _extras(names: "list[str]") -> "list[str]":
+    """The names, checked; the lab is not imported to say what the command line looks like."""
+    from lab.extras import EXTRAS
+
+    unknown = [name for name in names if name not in EXTRAS]
+    if unknown:
+        raise bad_usage(f"--with {unknown[0]}: the lab has none such; known: {', '.join(EXTRAS)}")
+    return names
 
 
 class Down(LabVerb):
@@ -114,7 +131,7 @@ class SiteVerb(LabVerb):
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         super().options(parser)
-        parser.add_argument("site", metavar="SITE", help="province, city-1, ...")
+        parser.add_argument("site", metavar="SITE", help="province, city-1, ..., third")
 
     def act(self, lab: "Lab", args: Args) -> None:
         getattr(lab, f"site_{self.verb}")(args.site)

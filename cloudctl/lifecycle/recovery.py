@@ -148,8 +148,14 @@ SHIFT: tuple[Transition[ShiftState], ...] = (
     _h("ramping", "soak", "soaking"),
     _h("soaking", "ramp", "ramping"),
     _h("soaking", "finish", "done"),
-    *(_h(state, "halt", "halted", "system admin") for state in ("ramping", "soaking")),
-    *(_h(state, "roll_back", "rolling_back", "system admin") for state in ("ramping", "soaking", "halted")),
+    *(
+        _h(state, "halt", "halted", "system admin")
+        for state in ("asked", "ramping", "soaking", "rolling_back")
+    ),
+    *(
+        _h(state, "roll_back", "rolling_back", "system admin")
+        for state in ("asked", "ramping", "soaking", "halted")
+    ),
     _h("halted", "ramp", "ramping", "admin"),
     _h("rolling_back", "finish", "rolled_back"),
 )

@@ -20,6 +20,7 @@ class ProtectionPlan(Row):
     sha256: Mapped[str]  # of the document: what approvals and proofs are bound to
     state: Mapped[str]  # see PLAN in cloudctl/lifecycle/recovery.py
     stale: Mapped[JsonList] = mapped_column(default=list)  # why it is verified no more: age, drift, edit
+    faults: Mapped[JsonList] = mapped_column(default=list)  # what keeps it from being used, as last seen
     home_site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     recovery_site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     active_site_id: Mapped[str]  # where it runs now
@@ -29,13 +30,28 @@ class ProtectionPlan(Row):
     )  # see PlanHealth in cloudctl/lifecycle/recovery.py
     health_why: Mapped[JsonList] = mapped_column(default=list)
     seen_at: Mapped[datetime | None]  # when health was looked at
+    readiness: Mapped[JsonDict] = mapped_column(default=dict)  # what would stop a failover, as last seen
     inventory_sha256: Mapped[str] = mapped_column(default="")  # of what it rests on, as it was when verified
+    inventory: Mapped[JsonDict] = mapped_column(default=dict)  # the same in words: dr/plans/inventory.py
+    inventory_now: Mapped[JsonDict] = mapped_column(default=dict)  # as it was seen last
     verified_at: Mapped[datetime | None]
     verified_by: Mapped[int | None]  # the drill
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     changed_at: Mapped[datetime | None]
     changed_by: Mapped[str | None]
+
+
+class PlanReserve(Row):
+    """An amount of one kind that is held at the recovery site for the day a plan is carried out."""
+
+    __tablename__ = "plan_reserve"
+    plan_id: Mapped[int] = mapped_column(ForeignKey("protection_plan.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.id"), index=True)
+    site_id: Mapped[str]
+    amount: Mapped[int]
+    created_at: Mapped[datetime]
 
 
 class Drill(Row):

@@ -1,5 +1,7 @@
 """What the outside must be able to do, as protocols; each has one contract suite for every implementation."""
 
+from cloudctl.ports.adoption import AdoptionInProject, NewAdoption
+from cloudctl.ports.application import Application
 from cloudctl.ports.backups import (
     Backup,
     BackupRecord,
@@ -49,7 +51,7 @@ from cloudctl.ports.objects import (
 from cloudctl.ports.plays import Ending, Host, HostResult, OnTask, Play, PlayResult, Plays
 from cloudctl.ports.quiescing import NoQuiescing, Quiescing
 from cloudctl.ports.replication import Replica, ReplicaState, Replication
-from cloudctl.ports.witness import Member, Register, Stopped, Witness
+from cloudctl.ports.witness import Agents, Member, Observation, Register, Stopped, Witness, weakest
 
 __all__ = [
     "NO_LIMIT",
@@ -59,6 +61,9 @@ __all__ = [
     "TAG_RESOURCE",
     "TAG_RESTORE",
     "TAG_SYSTEM",
+    "AdoptionInProject",
+    "Agents",
+    "Application",
     "Backup",
     "BackupRecord",
     "BackupsInProject",
@@ -78,6 +83,7 @@ __all__ = [
     "Member",
     "Named",
     "NetworksInProject",
+    "NewAdoption",
     "NewBackup",
     "NewIsolatedNetwork",
     "NewPort",
@@ -87,6 +93,7 @@ __all__ = [
     "NewVolume",
     "NoQuiescing",
     "ObjectStore",
+    "Observation",
     "OnTask",
     "OwnNetwork",
     "Play",
@@ -112,4 +119,5 @@ __all__ = [
     "Tags",
     "Volume",
     "Witness",
+    "weakest",
 ]

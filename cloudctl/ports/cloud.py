@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cloudctl.amounts import Amounts, Kind
+from cloudctl.ports.adoption import AdoptionInProject
 from cloudctl.ports.backups import BackupsInProject, CloudBackups
 from cloudctl.ports.isolation import NetworksInProject
 
@@ -133,7 +134,7 @@ class Right:
     name: str  # identity:create_project
     why: str
     is_held: bool
-    needed_for: str  # observe, manage, backup
+    needed_for: str  # observe, manage, backup, recover
     detail: str = ""
 
 
@@ -172,7 +173,7 @@ class Inspection:
     default_quotas: Mapping[str, int]  # service:word to limit; -1 is none
 
 
-class CloudInProject(BackupsInProject, NetworksInProject, Protocol):
+class CloudInProject(BackupsInProject, NetworksInProject, AdoptionInProject, Protocol):
     """A cloud seen from inside one project: what is made here belongs to it."""
 
     def list_volumes(self) -> list[Volume]:

@@ -1,7 +1,13 @@
 """Volumes whose bytes the storage copies to the other site; one contract suite for every implementation.
 
 A site is asked by its own means only: what has to be done at the recovery site needs nothing of the other
-one, which may be gone. All calls may raise StorageUnavailable (try again) and StorageRefused (do not).
+one, which may be gone. All calls may raise StorageUnavailable and StorageBusy (try again) and StorageRefused
+(do not).
+
+A volume is named by Cinder's id of it at the site that is asked, or by `Replica.id`: the pair's own name, the
+same at all sites, which outlives that the recovery site's Cinder adopts the copy under an id of its own.
+What is written at the primary arrives at the copy in the order in which it was written, marks and moments
+among it: a mark that has arrived proves that everything written before it has.
 """
 
 from dataclasses import dataclass
@@ -16,7 +22,7 @@ class ReplicaState(StrEnum):
     PRIMARY = "primary"  # may be written here
     REPLICA = "replica"  # follows the other site
     SYNCING = "syncing"  # is being copied anew, or catches up
-    STOPPED = "stopped"  # does not follow: promoted by force, cut off, or the daemon is away
+    STOPPED = "stopped"  # does not follow: cut off, demoted at both sites, or the daemon is away
     SPLIT_BRAIN = "split_brain"  # both sides were written to; a person decides which goes
     ABSENT = "absent"
 
@@ -25,35 +31,63 @@ class ReplicaState(StrEnum):
 class Replica:
     """One volume at one site."""
 
-    volume_id: str  # Cinder's id at the site where it was made
+    volume_id: str  # as it was asked for
     site: str
     state: ReplicaState
     image: str = ""  # its name in the storage of this site
-    behind_s: float | None = None  # how old the newest byte here is, where the storage tells
+    behind_s: float | None = None  # how old the newest byte here is at most, where the storage tells
     seen_at: datetime | None = None  # of what moment that is
     detail: str = ""
+    id: str = ""  # the pair's: the same at all sites, whatever the image is called
+    copy_id: str = ""  # another one once it has been copied anew
 
 
 class Replication(Protocol):
     """The storage of all sites that copy volumes to each other."""
 
+    def sites(self) -> tuple[str, ...]:
+        """Where volumes can be primary or copy; the ids of sites."""
+
     def replicas(self, site: str, volume_ids: tuple[str, ...]) -> list[Replica]:
         """Each volume as the storage of that site has it, in the order asked; ABSENT where it has none."""
 
+    def mark(self, site: str, volume_id: str, word: str) -> None:
+        """Write a word (letters, digits, `-:.+`) behind everything written so far; it replaces the one
+        before. StorageRefused unless the volume is primary there."""
+
+    def marked(self, site: str, volume_id: str) -> str:
+        """The word that has arrived there last; empty: none."""
+
     def demote(self, site: str, volume_id: str) -> None:
-        """No writer can open it there any more; again changes nothing. StorageRefused while it is open."""
+        """No writer can open it there any more; again changes nothing. StorageBusy while it is open."""
 
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:
-        """It may be written there; again changes nothing. By force: also while the other site is primary or
-        away, which makes two primaries: only after a fence. StorageRefused where that would be needed."""
+        """It may be written there; again changes nothing. StorageBusy until the demotion at the other site,
+        and so everything written before it, has arrived. By force: also while the other site is primary
+        or away, which makes two primaries: only after a fence."""
 
     def resync(self, site: str, volume_id: str) -> None:
         """Throw away what is there and copy anew from the other site, as a person has said. StorageRefused on
-        a primary."""
+        a primary. It has begun when `copy_id` is another or the image is absent, and is done when the state
+        is REPLICA after that."""
 
-    def copy_for_drill(self, site: str, volume_id: str, name: str) -> str:
-        """A copy of what is there now that is written to without touching the replica; its image's name.
-        Again gives the same."""
+    def set_aside(self, site: str, volume_id: str, name: str) -> None:
+        """Keep what is there, whole, as an image of that name which follows nobody; the place it leaves is
+        copied anew from the other site. For what was written on the losing side of a forced promotion; Cinder
+        there must have released the volume. StorageBusy while it is open, and until the other site says that
+        it is primary; again changes nothing."""
 
-    def drop_drill_copy(self, site: str, name: str) -> None:
-        """The copy of that name goes; gone already is fine."""
+    def moment(self, site: str, volume_id: str, name: str) -> None:
+        """Make a moment of that name at the primary; it arrives at the copy like a write. Again changes
+        nothing."""
+
+    def drop_moment(self, site: str, volume_id: str, name: str) -> None:
+        """The moment goes, at the copy a little later; gone already is fine. Its copies go first."""
+
+    def copy_for_drill(self, site: str, volume_id: str, moment: str, name: str) -> None:
+        """An image of that name with the bytes of the moment, written to without touching the replica; again
+        changes nothing. StorageBusy while the moment has not arrived."""
+
+    def drop_copy(self, site: str, name: str) -> None:
+        """The image of that name, from `copy_for_drill` or `set_aside`, goes; gone already is fine.
+        StorageBusy while it is open; StorageRefused for an image that is part of a pair."""

@@ -4,7 +4,8 @@ Reading and swapping are what a majority of the members agreed on, never what on
 may raise WitnessUnavailable: no majority answers from here, and whoever asks must not go on.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -23,12 +24,47 @@ class Register:
 
 @dataclass(frozen=True)
 class Stopped:
-    """An agent's word that the writers of its site stand still and that it asked for no lease since."""
+    """An agent's word that the writers of its site stand still and that it asked for no lease since.
+
+    A site with agents on several servers has said it when each of them has; it is then the weakest of their
+    words. A server is counted from before its first lease until it is taken off the list.
+    """
 
     group: str
     site: str
-    epoch: int  # the newest of which it ever held a lease
+    epoch: int  # the newest of which it ever held a lease; 0: never one
     at: str  # ISO 8601, by the agent's own clock: for people
+    seen: int = 0  # the epoch of the register when it said so, which did not let it write
+
+    def is_proof(self, epoch: int) -> bool:
+        """Whether no writer of the site runs under an epoch older than `epoch`, which was made closed.
+
+        A word from an earlier move proves nothing: the site may have been opened again since.
+        """
+        return self.seen >= epoch > self.epoch
+
+
+def weakest(words: Iterable[Stopped | None]) -> Stopped | None:
+    """What the words of all servers of a site say together; None when one is missing, or there is none."""
+    listed = list(words)
+    said = [word for word in listed if word is not None]
+    if not said or len(said) < len(listed):
+        return None
+    newest = max(said, key=lambda word: word.at)
+    return replace(newest, epoch=max(word.epoch for word in said), seen=min(word.seen for word in said))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What somebody at one place saw of a site. One that is not renewed is forgotten by the witness."""
+
+    group: str
+    place: str  # where it was looked from: a site, or the third place
+    site: str  # what was looked at
+    what: str  # `api` ..., or `application`
+    is_ok: bool
+    at: str  # ISO 8601, by the observer's own clock: for people
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +91,29 @@ class Witness(Protocol):
         """
 
     def read_stopped(self, group: str, site: str) -> Stopped | None:
-        """The newest word of the agent of that site; None when it never said one."""
+        """The word of the agents of that site; None when one of them never said one, or it has none."""
+
+    def servers(self, group: str, site: str) -> list[str]:
+        """The servers whose agents count, in the order of their names."""
+
+    def read_observations(self, group: str) -> list[Observation]:
+        """What was seen last and not too long ago, in the order of place, site and what."""
 
     def members(self) -> list[Member]:
         """Each member as it answers now; never raises for one that does not."""
+
+
+class Agents(Protocol):
+    """What an agent or an observer may say; the register is none of their business. The same errors."""
+
+    def enrol(self, group: str, site: str, server: str) -> None:
+        """The server counts from now on, though it never said a word; one that did keeps its word."""
+
+    def say_stopped(self, word: Stopped, server: str) -> None:
+        """The word of one server takes the place of its last one."""
+
+    def dismiss(self, group: str, site: str, server: str) -> None:
+        """The server is gone for good, as a person has said; one that is not listed is fine."""
+
+    def observe(self, seen: Observation, keep_s: int) -> None:
+        """What was seen takes the place of what was; it is forgotten after so many seconds."""

@@ -15,6 +15,7 @@ from cloudctl.models import (
     Division,
     Hold,
     InformationSystem,
+    PlanReserve,
     Project,
     QuotaRow,
     Resource,
@@ -133,14 +134,18 @@ def counters(uow: UnitOfWork, *conditions: Any) -> list[tuple[Any, ...]]:
 
 
 def held_amounts(uow: UnitOfWork) -> dict[tuple[str, str], Amounts]:
-    """What open requests hold, by project and site."""
-    statement = (
+    """What open requests and the reserves of protection plans hold, by project and site."""
+    by_requests = (
         select(Hold.project_id, Hold.site_id, Hold.kind, func.sum(Hold.amount))
         .where(Hold.state == HoldState.HELD)
         .group_by(Hold.project_id, Hold.site_id, Hold.kind)
     )
+    one = PlanReserve
+    by_plans = select(one.project_id, one.site_id, one.kind, func.sum(one.amount)).group_by(
+        one.project_id, one.site_id, one.kind
+    )
     found: dict[tuple[str, str], Amounts] = {}
-    for project, site, kind, amount in uow.session.execute(statement):
+    for project, site, kind, amount in (*uow.session.execute(by_requests), *uow.session.execute(by_plans)):
         found[project, site] = found.get((project, site), Amounts()) + Amounts({kind: int(amount)})
     return found
 

@@ -12,7 +12,8 @@ from cloudctl.errors import Fault
 
 TCP, HTTP, HTTPS, POSTGRESQL = "tcp", "http", "https", "postgresql"
 KINDS = (TCP, HTTP, HTTPS, POSTGRESQL)
-PORT_OF = {HTTP: 80, HTTPS: 443, POSTGRESQL: 5432}
+SENTINELS, SENTINELS_TLS = "sentinels", "sentinels+https"  # asked by drills; no document has them
+PORT_OF = {HTTP: 80, HTTPS: 443, POSTGRESQL: 5432, SENTINELS: 80, SENTINELS_TLS: 443}
 MOST_CHECKS, MOST_TEXT = 20, 500
 _KEYS = ("kind", "server", "port", "path", "status", "contains")
 _WEB = (HTTP, HTTPS)
@@ -24,7 +25,8 @@ class Check:
 
     tcp: the port takes a connection. http, https: a GET of the path is answered with the status, and what
     comes has the text in it; a certificate is not checked, since the name is not known inside. postgresql:
-    it answers a greeting, and is not starting, stopping or recovering.
+    it answers a greeting, and is not starting, stopping or recovering. sentinels, sentinels+https: a GET of
+    the path is answered, and what is seen says which sentinels came back (`dr.sentinels.found`).
     """
 
     kind: str
@@ -78,7 +80,7 @@ def _check(row: Mapping[str, Any]) -> Check:
         kind,
         int(row.get("port") or PORT_OF[kind]),
         str(row.get("server") or ""),
-        str(row.get("path") or "/") if is_web else "",
+        str(row.get("path") or "/") if is_web or kind in (SENTINELS, SENTINELS_TLS) else "",
         int(row.get("status") or 200) if is_web else 0,
         str(row.get("contains") or "") if is_web else "",
     )

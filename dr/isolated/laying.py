@@ -4,14 +4,14 @@ Nothing here waits and nothing is remembered: every pass lists the project, adop
 what comes next. The caller keeps the ids of networks and groups, and puts the pauses in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cloudctl.errors import BuildFailed
 from cloudctl.operations import Run
 from cloudctl.ports import (
     Cloud,
-    CloudInProject,
     NewIsolatedNetwork,
     NewPort,
     NewServer,
@@ -27,6 +27,8 @@ from dr.isolated.plan import Plan, StartedServer
 from dr.isolated.probe import Errand, Target
 
 PREFIX, EYE = "isolated", "cloudctl-probe"
+#: Does several things, side by side or not, and raises when one of them goes wrong.
+Together = Callable[[Sequence[Callable[[], None]]], object]
 _DESCRIPTION = "made by cloudctl; goes with its project"
 #: Whoever has this group lets in whoever else has it. On the way out nothing is forbidden: that there is no
 #: way is to be shown by the network, not by a rule, and a server must be able to ask for its address.
@@ -46,6 +48,7 @@ class Place:
     project: str
     tags: Tags
     volumes: Mapping[int, str]
+    probe_type: str = ""  # of the probe's volume; empty: that of the restored ones
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class Started:
     probe_id: str
     errand: Errand
     lost: tuple[Check, ...]  # checks of servers that are not in the point
+
+
+def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
+    """One after the other."""
+    for job in jobs:
+        job()
 
 
 def lay_networks(run: Run, cloud: Cloud, place: Place, plan: Plan) -> Ids:
@@ -89,23 +98,26 @@ def start(
     BuildFailed when a server or the probe's volume ends in error.
     """
     inside = cloud.in_project(place.project)
-    ports = _ports(run, inside, place, plan, ids)
+    ports = lay_ports(run, cloud, place, plan, ids)
     servers = {one.name: one for one in inside.list_servers()}
-    targets = [_target(one, ports[one.name]) for one in plan.servers]
+    targets = targets_of(plan, ports)
     questions, lost = probe.questions(checks, targets)
     errand = Errand(tuple(targets), tuple(questions), plan.forbidden)
-    waits = _eye(run, inside, place, plan, ports, servers, probe.user_data(errand, nonce))
+    waits = lay_eye(run, cloud, place, plan, ports, servers, probe.user_data(errand, nonce))
     for one in plan.servers:
         found = servers.get(one.name)
         if found is None:
-            _boot(run, inside, place, one, ports[one.name])
-        if found is None or _is_coming(found):
+            boot(run, cloud, place, one, ports[one.name])
+        if found is None or is_coming(found):
             return f"{one.name} to start"
     return waits or Started(servers[EYE].id, errand, tuple(lost))
 
 
-def _ports(run: Run, inside: CloudInProject, place: Place, plan: Plan, ids: Ids) -> dict[str, Port]:
-    """A port for each server with the addresses it had, then one of the probe on each network."""
+def lay_ports(
+    run: Run, cloud: Cloud, place: Place, plan: Plan, ids: Ids, together: Together = one_by_one
+) -> dict[str, Port]:
+    """A port by name: of each server with the addresses it had, and one of the probe on each network."""
+    inside = cloud.in_project(place.project)
     there = {one.name: one for one in inside.list_ports()}
     wanted = [
         NewPort(one.name, ids.networks[one.nic.network], (ids.groups[one.nic.network], ids.probe), place.tags,
@@ -115,7 +127,8 @@ def _ports(run: Run, inside: CloudInProject, place: Place, plan: Plan, ids: Ids)
     wanted += [
         NewPort(f"{EYE}-{zone}", ids.networks[zone], (ids.probe,), place.tags) for zone in plan.networks
     ]
-    for new in wanted:
+
+    def lay(new: NewPort) -> None:
         port = there.get(new.name)
         if port is None:
             run.must_hold()
@@ -123,25 +136,34 @@ def _ports(run: Run, inside: CloudInProject, place: Place, plan: Plan, ids: Ids)
         if not place.tags.items() <= port.tags.items():
             run.must_hold()
             inside.tag_port(port.id, place.tags)
+
+    together([partial(lay, new) for new in wanted])
     return there
 
 
-def _eye(
+def targets_of(plan: Plan, ports: Mapping[str, Port]) -> list[Target]:
+    """Every server as the probe looks for it."""
+    return [_target(one, ports[one.name]) for one in plan.servers]
+
+
+def lay_eye(
     run: Run,
-    inside: CloudInProject,
+    cloud: Cloud,
     place: Place,
     plan: Plan,
     ports: Mapping[str, Port],
     servers: Mapping[str, Server],
     user_data: str,
 ) -> str:
-    """The probe, from a volume of its image; what it waits for, or nothing."""
+    """The probe, from a volume of its image; what it waits for, or nothing. BuildFailed."""
+    inside = cloud.in_project(place.project)
     if EYE in servers:
-        return f"{EYE} to start" if _is_coming(servers[EYE]) else ""
-    volume = next((one for one in inside.list_volumes() if one.name == EYE), None)
+        return f"{EYE} to start" if is_coming(servers[EYE]) else ""
+    there = inside.list_volumes()
+    volume = next((one for one in there if one.name == EYE), None)
     if volume is None:
         run.must_hold()
-        kind = next(one.type for one in inside.list_volumes() if one.id in place.volumes.values())
+        kind = place.probe_type or next(one.type for one in there if one.id in place.volumes.values())
         inside.create_volume(NewVolume(EYE, plan.probe.size_gib, kind, place.tags, plan.probe.image.id))
     elif volume.status.startswith("error"):
         raise BuildFailed("volume {name} went to {status}", name=EYE, status=volume.error or volume.status)
@@ -155,7 +177,9 @@ def _eye(
     return f"{EYE} to start"
 
 
-def _boot(run: Run, inside: CloudInProject, place: Place, one: StartedServer, port: Port) -> None:
+def boot(run: Run, cloud: Cloud, place: Place, one: StartedServer, port: Port) -> None:
+    """Start a server from its volumes; it must not be there yet."""
+    inside = cloud.in_project(place.project)
     run.must_hold()
     inside.make_bootable(place.volumes[one.boot])
     data = tuple(place.volumes[position] for position in one.data)
@@ -165,7 +189,8 @@ def _boot(run: Run, inside: CloudInProject, place: Place, one: StartedServer, po
     )  # fmt: skip
 
 
-def _is_coming(server: Server) -> bool:
+def is_coming(server: Server) -> bool:
+    """Whether it is still on its way; BuildFailed when it ended in error."""
     if server.status == "ERROR":
         raise BuildFailed(
             "{name} could not be started: {reason}", name=server.name, reason=server.error or "-"

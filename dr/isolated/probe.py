@@ -67,12 +67,12 @@ def questions(checks: Sequence[Check], targets: Sequence[Target]) -> tuple[list[
     return asked, lost
 
 
-def user_data(errand: Errand, nonce: str) -> str:
-    """The script that the server runs at its first start."""
+def user_data(errand: Errand, nonce: str, rounds: int = ROUNDS, pause_s: float = PAUSE_S) -> str:
+    """The script that the server runs at its first start: so many rounds, with a pause after each."""
     task = {
         "nonce": nonce,
-        "rounds": ROUNDS,
-        "pause_s": PAUSE_S,
+        "rounds": rounds,
+        "pause_s": pause_s,
         "servers": [{"id": one.name, "address": one.address} for one in errand.targets],
         "checks": [
             {"id": one.id, "address": one.target.address, **one.check.as_json()} for one in errand.questions

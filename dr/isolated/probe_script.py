@@ -27,6 +27,8 @@ WAIT_S = 2.0
 PATIENCE_S = 10.0
 MOST_BYTES = 1 << 20
 MOST_SAID = 160
+MOST_RECORDS, MOST_SPANS = 64 << 20, 3000  # bytes of an answer with sentinels, letters of their numbers
+SENTINEL = "cloudctl-sentinel-1"
 STARTING = "57P03"  # PostgreSQL: the database system is starting up, shutting down or recovering
 COMMON_PORTS = (22, 80, 443)
 
@@ -66,8 +68,10 @@ class Network:
         except ConnectionRefusedError:
             return "refused"
 
-    def get(self, address: str, port: int, path: str, is_tls: bool) -> tuple[int, str]:
-        """The status and the text of an answer."""
+    def get(
+        self, address: str, port: int, path: str, is_tls: bool, most: int = MOST_BYTES
+    ) -> tuple[int, str]:
+        """The status and the text of an answer, cut off after `most` bytes."""
         if is_tls:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -79,7 +83,7 @@ class Network:
         try:
             line.request("GET", path, headers={"User-Agent": MARK, "Connection": "close"})
             answer = line.getresponse()
-            return answer.status, answer.read(MOST_BYTES).decode("utf-8", "replace")
+            return answer.status, answer.read(most).decode("utf-8", "replace")
         finally:
             line.close()
 
@@ -126,11 +130,62 @@ def ask(network: Network, check: Json) -> tuple[bool, str]:
             if message == "R":
                 return True, "asks who is there"
             return message == "E" and STARTING not in text, text.replace("\0", " ").strip() or "nothing"
+        if kind.startswith("sentinels"):
+            status, text = network.get(address, port, check["path"], kind.endswith("+https"), MOST_RECORDS)
+            return (True, summary(sentinels(text))) if status == 200 else (False, f"{status}")
         status, text = network.get(address, port, check["path"], kind == "https")
         is_right = status == check["status"] and check.get("contains", "") in text
         return is_right, f"{status} {' '.join(text.split())}"
     except (OSError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
+
+
+def sentinels(text: str) -> set[tuple[str, int, str]]:
+    """(writer, number, code) of every sentinel in an answer: a JSON document, or lines of them."""
+    found: set[tuple[str, int, str]] = set()
+
+    def walk(value: Json) -> None:
+        if isinstance(value, dict) and value.get("format") == SENTINEL:
+            found.add((str(value["writer"]), int(value["seq"]), str(value["code"])))
+        elif isinstance(value, (dict, list)):
+            for one in value.values() if isinstance(value, dict) else value:
+                walk(one)
+        elif isinstance(value, str) and SENTINEL in value:
+            parse(value)  # kept by the application as a text
+
+    def parse(piece: str) -> bool:
+        try:
+            walk(json.loads(piece))
+        except (ValueError, KeyError, TypeError):
+            return False
+        return True
+
+    if not parse(text):
+        for line in text.splitlines():
+            parse(line)
+    return found
+
+
+def summary(records: set[tuple[str, int, str]]) -> str:
+    """One line: the newest number, how many, a digest over all, and their numbers by writer as spans."""
+    lines = sorted(f"{writer} {seq} {code}" for writer, seq, code in records)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    numbers = sorted({(writer, seq) for writer, seq, _ in records})
+    spans: list[tuple[str, int, int]] = []
+    for writer, seq in numbers:
+        if spans and spans[-1][0] == writer and spans[-1][2] == seq - 1:
+            spans[-1] = (writer, spans[-1][1], seq)
+        else:
+            spans.append((writer, seq, seq))
+    mark = ""
+    while sum(len(f"{first}-{last},") for _, first, last in spans) > MOST_SPANS:
+        mark, spans = "~", spans[len(spans) // 4 + 1 :]  # the oldest matter least
+    told: dict[str, list[str]] = {}
+    for writer, first, last in spans:
+        told.setdefault(writer, []).append(f"{first}-{last}" if last > first else f"{first}")
+    text = ";".join(f"{writer}:{','.join(ones)}" for writer, ones in told.items())
+    newest = max((seq for _, seq in numbers), default=0)
+    return f"newest={newest} count={len(numbers)} digest={digest} found={mark}{text}"
 
 
 def split(place: str) -> tuple[str, Sequence[int]]:
@@ -154,7 +209,8 @@ def look(network: Network, task: Json) -> dict[str, Json]:
 
     def question(one: Json) -> None:
         is_right, said = ask(network, one)
-        found["checks"][one["id"]] = [is_right, said[:MOST_SAID]]
+        most = 2 * MOST_SPANS if one["kind"].startswith("sentinels") else MOST_SAID
+        found["checks"][one["id"]] = [is_right, said[:most]]
 
     def forbidden(place: str) -> None:
         how = presence(network, *split(place))

@@ -48,6 +48,7 @@ RIGHTS: tuple[tuple[str, str, str], ...] = (
     ("volume:update_quota", "to push quotas", "manage"),
     ("network:update_quota", "to push quotas", "manage"),
     ("backup:export-import", "to make the backups of one site known at another", "backup"),
+    ("volume_extension:volume_manage", "to make a replicated volume one of the recovery site", "recover"),
 )
 _FLAVORS = {"gov.small": (1, 1024), "gov.medium": (2, 4096), "gov.large": (4, 8192)}
 _ZONES = ("public", "dedicated", "internet")

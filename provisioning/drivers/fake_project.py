@@ -13,14 +13,15 @@ from cloudctl.errors import (
     CloudRejected,
 )
 from cloudctl.ports import Named, NewPort, NewServer, NewVolume, Port, Rule, Server, Tags, Volume
+from provisioning.drivers.fake_adoption import FakeAdoption
 from provisioning.drivers.fake_isolation import FakeNetworks
 from provisioning.drivers.fake_snapshots import FakeProjectBackups
 from provisioning.drivers.fake_state import FakeState, Group
 
-_DELETABLE = ("available", "error", "error_deleting", "error_restoring")
+_DELETABLE = ("available", "error", "error_deleting", "error_restoring", "error_managing")
 
 
-class FakeProject(FakeNetworks, FakeProjectBackups):
+class FakeProject(FakeAdoption, FakeNetworks, FakeProjectBackups):
     """Implements CloudInProject over a FakeState."""
 
     def __init__(self, state: FakeState, project_id: str) -> None:

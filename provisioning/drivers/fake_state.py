@@ -13,6 +13,7 @@ from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import CloudctlError, CloudUnavailable
 from cloudctl.ports import CloudProject, Named, OwnNetwork, Port, Rule, Server, Volume
 from provisioning.drivers.fake_cinder import FakeCinder
+from provisioning.drivers.fake_images import PlainImages, StorageImages
 
 # Medians of a real OpenStack on two cores, in seconds; for tests that want a cloud as slow as that.
 LAB_LATENCY_S: Mapping[str, float] = {
@@ -128,6 +129,7 @@ class FakeState:
     volume_types: dict[str, Named] = field(default_factory=dict)
     networks: dict[str, Named] = field(default_factory=dict)
     own_networks: dict[str, FakeNetwork] = field(default_factory=dict)
+    images_in_storage: StorageImages = field(default_factory=PlainImages)  # what Cinder could adopt
     bootable: set[str] = field(default_factory=set)  # volumes that were made from no image
     console: Callable[[Server], str] = _plain_console
     api_addresses: tuple[str, ...] = ("198.51.100.10:5000", "198.51.100.10:8774")

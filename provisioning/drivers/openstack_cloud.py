@@ -27,6 +27,7 @@ from provisioning.drivers import openstack_json as parse
 from provisioning.drivers import openstack_listing as listing
 from provisioning.drivers import openstack_quota as quota
 from provisioning.drivers.limited import Slots
+from provisioning.drivers.openstack_adoption import Administration
 from provisioning.drivers.openstack_auth import ProjectAuth, entries, is_application_credential, region_of
 from provisioning.drivers.openstack_backup_room import BackupRoom
 from provisioning.drivers.openstack_backups import OpenStackBackups
@@ -49,6 +50,7 @@ class OpenStackCloud(OpenStackBackups):
         self._facts = listing.SiteFacts(self._call)
         self._room = BackupRoom(self._call)
         self._networks = NetworkRoom(self._call)
+        self._administration = Administration(line, self._call, self._facts)
         self._projects: dict[str, OpenStackProject] = {}
 
     def close(self) -> None:
@@ -139,7 +141,7 @@ class OpenStackCloud(OpenStackBackups):
                     site=self.site,
                 )
             caller = Caller(self._line, ProjectAuth(self._line.auth, project_id), project_id)
-            made = OpenStackProject(caller, self._facts, self._room, self._networks)
+            made = OpenStackProject(caller, self._facts, self._room, self._networks, self._administration)
             found = self._projects.setdefault(project_id, made)
             self._forget_oldest()
         return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 from cloudctl.errors import CloudConflict, CloudNotFound, CloudRejected
 from cloudctl.ports import Named, NewPort, NewServer, NewVolume, Port, Rule, Server, Tags, Volume
 from provisioning.drivers import openstack_json as parse
+from provisioning.drivers.openstack_adoption import Administration, OpenStackAdoption
 from provisioning.drivers.openstack_backup_room import BackupRoom
 from provisioning.drivers.openstack_backups import OpenStackProjectBackups
 from provisioning.drivers.openstack_errors import as_busy
@@ -20,14 +21,22 @@ _VOLUMES = "block-storage"
 _TAGS_AT_CREATE = "tag-ports-during-bulk-creation"
 
 
-class OpenStackProject(OpenStackNetworks, OpenStackProjectBackups):
+class OpenStackProject(OpenStackAdoption, OpenStackNetworks, OpenStackProjectBackups):
     """Implements CloudInProject."""
 
-    def __init__(self, caller: Caller, site: SiteFacts, room: BackupRoom, networks: NetworkRoom) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        site: SiteFacts,
+        room: BackupRoom,
+        networks: NetworkRoom,
+        administration: Administration,
+    ) -> None:
         self._call = caller
         self._site = site
         self._room = room
         self._networks = networks
+        self._administration = administration
 
     @property
     def _id(self) -> str:

@@ -11,7 +11,7 @@ from provisioning.drivers.openstack_auth import is_application_credential
 from provisioning.drivers.openstack_errors import translated
 from provisioning.drivers.openstack_http import Caller, Params
 
-OBSERVE, MANAGE, BACKUP = "observe", "manage", "backup"
+OBSERVE, MANAGE, BACKUP, RECOVER = "observe", "manage", "backup", "recover"
 _ADMIN = frozenset({"admin"})
 _NO_PROJECT = "0" * 32  # nobody's: what the service answers for it shows the right, not the project
 
@@ -43,6 +43,7 @@ _ZERO = "to set default quotas to zero"
 _QUOTA = "/os-quota-sets/" + _NO_PROJECT
 _MANAGER = frozenset({"admin", "manager"})
 _ANYBODY = frozenset({"admin", "manager", "member", "_member_", "Member"})
+_ADOPT = "to make the copy of a replicated volume a volume of the recovery site"
 _PROVE = "to start what was restored where nothing leads in or out"
 
 _NEEDS = (
@@ -86,6 +87,9 @@ _NEEDS = (
     _Need("volume_extension:backup_admin_actions:reset_status", "to set free a backup that hangs", BACKUP),
     _Need("network:create_network", _PROVE, BACKUP, _ANYBODY),
     _Need("network:update_quota:network", "to open room for the isolated network of a proof", BACKUP),
+    _Need("volume_extension:volume_manage", _ADOPT, RECOVER),
+    _Need("volume_extension:volume_unmanage", "to release what goes on at another site", RECOVER),
+    _Need("scheduler_extension:scheduler_stats:get_pools", "to find the pool of a volume type", RECOVER),
     _Need("compute:console_output", "to read what was seen inside an isolated network", BACKUP, _ANYBODY),
 )
 _RESCOPE = "identity:token_for_project"

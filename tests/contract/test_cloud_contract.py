@@ -56,7 +56,7 @@ def test_every_right_is_held_by_the_administrator_and_says_why_it_is_needed(benc
     rights = bench.cloud.rights()
     assert rights
     assert [right.name for right in rights if not right.is_held] == []
-    assert {right.needed_for for right in rights} == {"observe", "manage", "backup"}
+    assert {right.needed_for for right in rights} == {"observe", "manage", "backup", "recover"}
     assert all(right.why for right in rights)
 
 

@@ -26,8 +26,9 @@ from cloudctl.lifecycle import (
     ShiftState,
     TrafficState,
 )
-from cloudctl.ports import LockMode
+from cloudctl.ports import LockMode, ReplicaState
 from cloudctl.texts import has_entry, office_words, translator
+from dr.plans.document import Serving, Way
 from dr.schedule import Health
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,6 +192,9 @@ def _params(template: str) -> set[str]:
         ("point state", PointState),
         ("plan state", PlanState),
         ("plan health", PlanHealth),
+        ("plan way", Way),
+        ("plan serving", Serving),
+        ("replica state", ReplicaState),
         ("drill state", DrillState),
         ("failover state", FailoverState),
         ("traffic state", TrafficState),

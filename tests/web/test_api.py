@@ -35,7 +35,9 @@ EXPECTED = {
     "bad_input": 422, "not_signed_in": 401, "not_found": 404, "conflict": 409, "wrong_state": 409,
     "stale_plan": 412, "lease_lost": 409, "cloud_unavailable": 503, "cloud_busy": 503, "cloud_rejected": 502,
     "cloud_quota_exceeded": 502, "cloud_forbidden": 502, "cloud_not_found": 502, "cloud_conflict": 502,
-    "build_failed": 502, "timed_out": 500, "store_unavailable": 503, "misconfigured": 500,
+    "build_failed": 502, "timed_out": 500, "store_unavailable": 503, "application_unavailable": 503,
+    "witness_unavailable": 503, "name_service_unavailable": 503, "name_service_refused": 502, "fenced": 409,
+    "storage_unavailable": 503, "storage_busy": 503, "storage_refused": 502, "misconfigured": 500,
     "audit_broken": 500, "object_missing": 502, "object_locked": 502, "vault_full": 502, "not_proved": 502,
     "seal_broken": 502, "guest_not_ready": 503, "observe_only": 409,
 }  # fmt: skip

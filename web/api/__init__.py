@@ -7,8 +7,11 @@ from web.api import (
     bulletins,
     database,
     documents,
+    dr_reports,
+    drills,
     exemptions,
     facilities,
+    failovers,
     gate,
     health,
     migration,
@@ -17,6 +20,7 @@ from web.api import (
     notices,
     operations,
     people,
+    plans,
     points,
     quota,
     requests,
@@ -29,7 +33,9 @@ from web.api import (
     targets,
     tokens,
     topology,
+    traffic,
     waves,
+    witness,
 )
 
 BLUEPRINTS = tuple(
@@ -39,6 +45,6 @@ BLUEPRINTS = tuple(
         operations, quota, notices, audit, health, bulletins, documents,
         migration, migration_rules, migration_snapshots,
         stages, exemptions, targets, waves, facilities, gate,
-        backups, buckets, points, restores, database,
+        backups, buckets, points, restores, database, dr_reports, traffic, plans, drills, failovers, witness,
     )
 )  # fmt: skip

@@ -7,14 +7,18 @@ from web.pages import (
     backups,
     bulletins,
     database,
+    drills,
     exemptions,
     facilities,
+    failovers,
     gate,
     home,
     migration,
     migration_months,
+    plans,
     quota,
     register,
+    reports,
     request_list,
     request_page,
     resources,
@@ -22,6 +26,7 @@ from web.pages import (
     session,
     stages,
     targets,
+    traffic,
     waves,
 )
 
@@ -31,5 +36,6 @@ BLUEPRINTS = tuple(
         session, account, home, ask, request_list, request_page, register, resources, quota, bulletins,
         audit, migration, migration_months,
         stages, targets, exemptions, waves, facilities, gate, backups, database, restores,
+        traffic, reports, plans, drills, failovers,
     )
 )  # fmt: skip

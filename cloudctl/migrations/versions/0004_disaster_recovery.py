@@ -20,6 +20,7 @@ def upgrade() -> None:
     sa.Column('sha256', sa.String(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('stale', sa.JSON(), nullable=False),
+    sa.Column('faults', sa.JSON(), nullable=False),
     sa.Column('home_site_id', sa.String(), nullable=False),
     sa.Column('recovery_site_id', sa.String(), nullable=False),
     sa.Column('active_site_id', sa.String(), nullable=False),
@@ -27,7 +28,10 @@ def upgrade() -> None:
     sa.Column('health', sa.String(), nullable=False),
     sa.Column('health_why', sa.JSON(), nullable=False),
     sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('readiness', sa.JSON(), nullable=False),
     sa.Column('inventory_sha256', sa.String(), nullable=False),
+    sa.Column('inventory', sa.JSON(), nullable=False),
+    sa.Column('inventory_now', sa.JSON(), nullable=False),
     sa.Column('verified_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('verified_by', sa.Integer(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
@@ -41,6 +45,18 @@ def upgrade() -> None:
     sa.UniqueConstraint('name', name=op.f('uq_protection_plan_name'))
     )
     op.create_index(op.f('ix_protection_plan_system_id'), 'protection_plan', ['system_id'], unique=False)
+    op.create_table('plan_reserve',
+    sa.Column('plan_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('project_id', sa.String(), nullable=False),
+    sa.Column('site_id', sa.String(), nullable=False),
+    sa.Column('amount', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['plan_id'], ['protection_plan.id'], name=op.f('fk_plan_reserve_plan_id')),
+    sa.ForeignKeyConstraint(['project_id'], ['project.id'], name=op.f('fk_plan_reserve_project_id')),
+    sa.PrimaryKeyConstraint('plan_id', 'kind', name=op.f('pk_plan_reserve'))
+    )
+    op.create_index(op.f('ix_plan_reserve_project_id'), 'plan_reserve', ['project_id'], unique=False)
     op.create_table('drill',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('plan_id', sa.Integer(), nullable=False),
@@ -179,5 +195,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ('shift', 'traffic', 'failover_approval', 'failover', 'drill_calendar', 'drill', 'protection_plan'):
+    for table in ('shift', 'traffic', 'failover_approval', 'failover', 'drill_calendar', 'drill', 'plan_reserve', 'protection_plan'):
         op.drop_table(table)

@@ -1,0 +1,95 @@
+"""The ladder of fences: the agents' word, what drivers read back, and last the end of the agents' lease.
+
+A rung that reaches the old site's writers acts and reads back what it did. The first that proves is enough,
+since each stands for every writer of the group. What is only waited for comes last, and never in a planned
+move: there somebody can say that the writers stand still, so somebody has to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cloudctl.errors import CloudctlError, LeaseLost, StoreUnavailable
+from cloudctl.operations import Run
+from dr.failover import timing
+from dr.failover.job import MoveJob
+from dr.failover.protocols import Fence, Proof, Voting, Waiting
+
+WORD, LEASE, GLASS = "agents", "lease", "broken_glass"
+_LOOK_S = 1.0
+
+
+class AgentsWord:
+    """The agents of the old site said, after the epoch was made, that their writers stand still."""
+
+    rung = WORD
+    is_positive = True
+
+    def __init__(self, witness: Voting) -> None:
+        self._witness = witness
+
+    def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
+        row = job.failover
+        if not self._witness.servers(job.group, row.from_site_id):
+            return None
+        word = self._witness.read_stopped(job.group, row.from_site_id)
+        if word is None or not word.is_proof(row.base_epoch + 1):
+            return Waiting("the agents to say that their writers stand still", _LOOK_S)
+        return Proof(WORD, {"epoch": word.epoch, "seen": word.seen, "at": word.at})
+
+
+class LeaseOver:
+    """Whoever wrote under the last lease can do so no more: its time is over by our own monotonic clock.
+
+    What was waited is known to this process alone. After a crash, or in other hands, it begins anew.
+    """
+
+    rung = LEASE
+    is_positive = False
+
+    def __init__(self, witness: Voting, monotonic: Callable[[], float]) -> None:
+        self._witness = witness
+        self._monotonic = monotonic
+        self._since: dict[tuple[int, str], float] = {}
+
+    def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
+        row = job.failover
+        if not job.is_glass_broken and not self._has_agents(job):
+            return None  # nobody stops writers that no agent holds: waiting proves nothing
+        needed = timing.wait_s(job.document.lease_s)
+        since = self._since.setdefault((row.id, run.owner), self._monotonic())
+        waited = self._monotonic() - since
+        if waited < needed:
+            return Waiting(f"the last lease to end: {needed - waited:.0f} s", min(_LOOK_S, needed - waited))
+        self._since.pop((row.id, run.owner))
+        rung = LEASE if not job.is_glass_broken else GLASS
+        return Proof(rung, {"waited_s": round(waited, 3), "needed_s": round(needed, 3)})
+
+    def _has_agents(self, job: MoveJob) -> bool:
+        return bool(self._witness.servers(job.group, job.failover.from_site_id))
+
+
+def climb(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting:
+    """The first proof there is; else what is waited for, with all that was said on the way."""
+    waits: list[Waiting] = []
+    said: dict[str, str] = {}
+    for one in rungs:
+        if job.is_planned and not one.is_positive and not job.is_glass_broken:
+            continue
+        try:
+            found = one.prove(run, job)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except CloudctlError as error:  # a rung that does not hold keeps nobody from the next
+            said[one.rung] = error.text()
+            continue
+        if isinstance(found, Proof):
+            return found
+        if found is not None:
+            waits.append(found)
+    if not waits:
+        return Waiting(_why(said), 5.0)
+    return Waiting("; ".join(one.why for one in waits), min(one.seconds for one in waits))
+
+
+def _why(said: Mapping[str, str]) -> str:
+    told = "; ".join(f"{rung}: {why}" for rung, why in said.items())
+    return f"nothing shows that the old site's writers stand still {told}".strip()

@@ -1,0 +1,59 @@
+"""The rung of compute: the servers of the old site are off, as its own cloud says.
+
+For systems without agents, and for when those say nothing. cloudctl stops nothing here: somebody who stops a
+server on purpose knows better than a rule whether it may be stopped, and leaves it off.
+"""
+
+from cloudctl.lifecycle import ResourceState
+from cloudctl.models import Resource
+from cloudctl.operations import Run
+from cloudctl.ports import Clouds
+from dr.failover.described import is_server
+from dr.failover.job import MoveJob
+from dr.failover.protocols import Proof, Waiting
+from dr.plans.document import Document, Serving
+
+COMPUTE = "compute"
+_LOOK_S = 5.0
+_OFF = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "DELETED", "SOFT_DELETED")
+
+
+class ServersOff:
+    """Reads back, server by server, that what could write at the old site is off."""
+
+    rung = COMPUTE
+    is_positive = True
+
+    def __init__(self, clouds: Clouds) -> None:
+        self._clouds = clouds
+
+    def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
+        """None where cloudctl knows of no server there. Errors of the old cloud: it proves nothing."""
+        site = job.failover.from_site_id
+        known = servers_of(run, job.document, site)
+        if not known:
+            return None
+        running = still_on(self._clouds, site, known)
+        if running:
+            return Waiting(f"{', '.join(running)} to be stopped at {site}", _LOOK_S)
+        return Proof(COMPUTE, {"off": sorted(known.values())})
+
+
+def servers_of(run: Run, document: Document, site: str) -> dict[str, str]:
+    """What can write for the system at a site: names by their ids there; parts that keep nothing left out."""
+    idle = {name for part in document.parts if part.serving is Serving.STATELESS for name in part.servers}
+    with run.store.read() as uow:
+        here = (Resource.site_id == site, Resource.system_id == document.system, Resource.kind == "server")
+        rows = uow.all(Resource, *here, Resource.state != ResourceState.RELEASED)
+        told = [({"name": row.name, "label": (row.spec or {}).get("label")}, row) for row in rows]
+    return {
+        row.external_id: row.name
+        for said, row in told
+        if row.external_id and not any(is_server(said, name) for name in idle)
+    }
+
+
+def still_on(clouds: Clouds, site: str, known: dict[str, str]) -> list[str]:
+    """Those of them that are not off; one that its cloud does not list is gone."""
+    there = clouds.at(site).list_all_servers()
+    return sorted(known[one.id] for one in there if one.id in known and one.status not in _OFF)

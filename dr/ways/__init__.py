@@ -1,0 +1,1 @@
+"""Ways in which data gets to the other site other than recovery points."""

@@ -1,0 +1,195 @@
+"""What moves and rehearsals do with replicated volumes. Everything looks first and may be asked again after
+any crash; a Later says for what it waits.
+
+Volumes of a system arrive one by one: storage of this kind keeps the order of the writes of one volume, not
+of several. A planned move has stopped the writers before; after a loss each volume is at a moment of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from cloudctl.errors import BuildFailed, StorageBusy, StorageUnavailable
+from cloudctl.lifecycle import Later
+from cloudctl.ports import TAG_RESOURCE, CloudInProject, NewAdoption, Replication, Tags
+from cloudctl.ports.replication import ReplicaState
+from dr.ways.pairs import Lag, Pair, Turn, beat_word, lag, turn
+
+_LOOK_S = 2.0
+_HERE = ("available", "in-use", "reserved", "attaching")
+
+
+def ids_of(replication: Replication, site: str, volume_ids: Sequence[str]) -> dict[str, str]:
+    """The pair of each volume, by Cinder's id at that site or, before it is adopted, at the other one. A
+    volume that is in no pair is not in the answer."""
+    found = replication.replicas(site, tuple(volume_ids))
+    return {one.volume_id: one.id for one in found if one.id and one.state is not ReplicaState.ABSENT}
+
+
+# -- while nothing is wrong
+
+
+def beat(replication: Replication, source: str, pair_ids: Sequence[str], now: datetime) -> None:
+    """Write the moment behind what has been written; StorageRefused where a volume is not primary."""
+    for pair_id in pair_ids:
+        replication.mark(source, pair_id, beat_word(now))
+
+
+def lags(replication: Replication, target: str, pair_ids: Sequence[str], now: datetime) -> list[Lag]:
+    """How far each copy is behind, asked at the target alone: also when the source is gone."""
+    found = replication.replicas(target, tuple(pair_ids))
+    return [
+        lag(one, replication.marked(target, one.id) if one.id else "", now)
+        for one in found
+    ]  # fmt: skip
+
+
+# -- a move
+
+
+def final_sync(
+    replication: Replication, source: str, target: str, pair_ids: Sequence[str], word: str, now: datetime
+) -> dict[str, Any] | Later:
+    """The writers stand still: what was written last arrives, shown by a mark that was written after it and
+    is read at the target. The source can be written to no more after this."""
+    for one in replication.replicas(source, tuple(pair_ids)):
+        if one.state is ReplicaState.PRIMARY:
+            try:
+                if replication.marked(source, one.id) != word:
+                    replication.mark(source, one.id, word)
+                replication.demote(source, one.id)
+            except StorageBusy as error:
+                return Later(_LOOK_S, error.text())
+    missing = [one for one in pair_ids if replication.marked(target, one) != word]
+    if missing:
+        return Later(_LOOK_S, f"the last writes of {len(missing)} volumes to arrive")
+    return {"word": word, "volumes": len(pair_ids), "read_at": now.isoformat(), "site": target}
+
+
+def promote(
+    replication: Replication, target: str, pair_ids: Sequence[str], *, is_forced: bool
+) -> Later | None:
+    """They are written at the target from now on. By force only where the fence has proved that nobody
+    writes at the other site."""
+    for done, pair_id in enumerate(pair_ids):
+        try:
+            replication.promote(target, pair_id, is_forced=is_forced)
+        except StorageBusy as error:
+            return Later(_LOOK_S, f"{error.text()} ({done} of {len(pair_ids)})")
+    return None
+
+
+def give_back(replication: Replication, source: str, pair_ids: Sequence[str]) -> Later | None:
+    """A planned move is given up before promotion: the source is primary again, nothing is lost."""
+    for pair_id in pair_ids:
+        try:
+            replication.promote(source, pair_id)
+        except StorageBusy as error:
+            return Later(_LOOK_S, error.text())
+    return None
+
+
+def adopt(
+    inside: CloudInProject,
+    replication: Replication,
+    site: str,
+    pairs: Sequence[Pair],
+    tags_of: Callable[[Pair], Tags],
+) -> dict[str, str] | Later:
+    """Each promoted image is a volume of the project: Cinder's ids by row. What carries the row's tag already
+    was adopted before a crash."""
+    there = {one.tags.get(TAG_RESOURCE): one for one in inside.list_volumes()}
+    waits = []
+    for pair in pairs:
+        found = there.get(pair.row)
+        if found is None:
+            [replica] = replication.replicas(site, (pair.id,))
+            inside.adopt_volume(
+                NewAdoption(pair.name, replica.image, pair.type, tags_of(pair), pair.is_bootable)
+            )
+            waits.append(pair.name)
+        elif found.status.startswith("error"):
+            raise BuildFailed(
+                "volume {name} could not be adopted at {site}: {status}",
+                name=pair.name, site=site, status=found.status,
+            )  # fmt: skip
+        elif found.status not in _HERE:
+            waits.append(pair.name)
+    if waits:
+        return Later(_LOOK_S, f"to be adopted: {', '.join(waits)}")
+    return {pair.row: there[pair.row].id for pair in pairs}
+
+
+def reprotect(
+    replication: Replication,
+    old: str,
+    new: str,
+    pair_ids: Sequence[str],
+    word: str,
+    aside: Callable[[str], str],
+    kept: Callable[[str, str], None],
+) -> Later | None:
+    """The old site follows the new one, shown by a mark that has gone the whole way; None then.
+
+    What was written at the old site after a loss is kept whole, under the name that `aside` gives, before
+    anything is copied over it; `kept` is told of each. The old site's Cinder has released its volumes before.
+    """
+    waits = []
+    for pair_id, replica in zip(pair_ids, replication.replicas(old, tuple(pair_ids)), strict=True):
+        follows = replica.state is ReplicaState.REPLICA
+        step = turn(replica, replication.marked(old, pair_id) if follows else "", word)
+        try:
+            if step is Turn.KEEP_ASIDE:
+                replication.set_aside(old, pair_id, aside(pair_id))
+                kept(pair_id, aside(pair_id))
+                waits.append("a volume to be copied anew")
+            elif step is Turn.MARK:
+                if replication.marked(new, pair_id) != word:
+                    replication.mark(new, pair_id, word)
+                waits.append("a mark to arrive")
+            elif step is Turn.WAIT:
+                waits.append(f"a volume that is {replica.state.value} at {old}")
+        except StorageBusy as error:
+            waits.append(error.text())
+    return Later(_LOOK_S, "; ".join(sorted(set(waits)))) if waits else None
+
+
+# -- a rehearsal
+
+
+def moments(replication: Replication, source: str, pair_ids: Sequence[str], moment: str) -> None:
+    """A moment of each volume at the source; the copies have it when it has arrived."""
+    for pair_id in pair_ids:
+        replication.moment(source, pair_id, moment)
+
+
+def copies(
+    replication: Replication, target: str, pair_ids: Sequence[str], moment: str, name: Callable[[str], str]
+) -> Later | None:
+    """An image with the bytes of the moment for each volume; the replicas go on as they are."""
+    for done, pair_id in enumerate(pair_ids):
+        try:
+            replication.copy_for_drill(target, pair_id, moment, name(pair_id))
+        except StorageBusy as error:
+            return Later(_LOOK_S, f"{error.text()} ({done} of {len(pair_ids)})")
+    return None
+
+
+def drop(
+    replication: Replication,
+    source: str,
+    target: str,
+    pair_ids: Sequence[str],
+    moment: str,
+    name: Callable[[str], str],
+) -> int:
+    """Copies that no Cinder has adopted go, then the moments; how much is still there. Those that were
+    adopted are deleted as volumes before. With the source away its moments stay, and are counted."""
+    left = 0
+    for pair_id in pair_ids:
+        try:
+            replication.drop_copy(target, name(pair_id))
+            replication.drop_moment(source, pair_id, moment)
+        except StorageUnavailable:
+            left += 1
+    return left

@@ -1,0 +1,156 @@
+"""A move whose volumes the storage replicates: let go, marked, promoted, adopted, and its servers started."""
+
+import pytest
+
+from cloudctl.errors import StorageRefused
+from cloudctl.models import ProtectionPlan, Resource
+from cloudctl.operations import Engine
+from cloudctl.ports.replication import ReplicaState
+from dr.failover import back
+from dr.failover.back_flow import MakeReady
+from dr.failover.flow import Move
+from dr.failover.job import KIND, PLANNED, UNPLANNED
+from dr.plans.document import Way, of_json
+from dr.ways.moving import ReplicationWay
+from provisioning.drivers.fake_cloud import FakeClouds
+from provisioning.drivers.fake_images import SiteImages
+from provisioning.drivers.fake_replication import FakeReplication
+from provisioning.drivers.fake_storage import image_of
+from tests.builders import an_actor
+from tests.flows.protecting import CITY, SOURCE
+from tests.flows.restoring import servers_of
+from tests.flows.test_failover_points import Moving, _Busy, moving, tiny_gib
+
+__all__ = ["moving", "tiny_gib"]  # fixtures from elsewhere
+
+
+class Replicated(Moving):
+    """The same system, whose volumes are pairs in the storage of both sites."""
+
+    def __init__(self, moving: Moving) -> None:
+        super().__init__(moving.world, moving.witness)
+        self.replication = FakeReplication(clock=self.world.clock)
+        self.storage = self.replication.storage
+        for one in self.world.volumes:
+            self.storage.make(SOURCE, one, b"first")
+        for site in (SOURCE, CITY):
+            self.world.clouds[site].state.images_in_storage = SiteImages(self.storage, site)
+        with self.world.core.store.write() as uow:
+            [plan] = uow.all(ProtectionPlan)
+            [part] = plan.document["parts"]
+            document = {**plan.document, "parts": [{**part, "way": Way.REPLICATION.value}]}
+            plan.document, plan.sha256 = document, _sha(document)
+        self.world.back_up()  # tells what the system consists of
+
+    def engine(self) -> Engine:
+        world = self.world
+        way = ReplicationWay(FakeClouds(world.clouds), self.replication, world.core.settings)
+        seen = self.witness.at(CITY)
+        flow = Move(world.core.settings, seen, {Way.REPLICATION: way}, self, clock_s=self._seconds)
+        return Engine(world.core.store, _Busy(self), {KIND: flow}, world.core.settings.lease_s)
+
+    def make_ready(self, operation_id: int) -> None:
+        """Work on the way back until it ends."""
+        world = self.world
+        way = ReplicationWay(FakeClouds(world.clouds), self.replication, world.core.settings)
+        seen = self.witness.at(CITY)
+        flow = MakeReady(FakeClouds(world.clouds), world.core.settings, seen, {Way.REPLICATION: way})
+        engine = Engine(world.core.store, _Busy(self), {back.KIND: flow}, world.core.settings.lease_s)
+        engine.run(operation_id)
+        row = world.operation(operation_id)
+        assert row.state == "done", row.error_message
+
+    def adopted(self) -> list[bytes]:
+        """The bytes that the servers of the city have, the boot volume first."""
+        [(_name, volumes)] = servers_of(self.world, CITY)
+        return [self.storage.read(CITY, image_of(one)) for one in volumes]
+
+
+def _sha(document: dict[str, object]) -> str:
+    return of_json(document).sha256
+
+
+@pytest.fixture
+def replicated(moving: Moving) -> Replicated:
+    return Replicated(moving)
+
+
+def test_a_planned_move_brings_the_last_write_and_nobody_writes_at_the_old_site(
+    replicated: Replicated,
+) -> None:
+    for number, one in enumerate(replicated.world.volumes):
+        replicated.storage.write(SOURCE, one, b"last %d" % number)
+    row = replicated.run(replicated.begin(PLANNED))
+    assert row.state == "shifted", row.error_message
+    assert row.marker["replication"]["word"] == f"epoch-2:move-{row.id}"
+    assert replicated.adopted() == [b"last 0", b"last 1"]
+    assert not any(one.is_primary for one in replicated.storage.images[SOURCE].values())
+    with replicated.world.core.store.read() as uow:
+        rows = uow.all(Resource, Resource.site_id == CITY)
+    assert {one.kind: one.state for one in rows} == {"server": "active", "port": "active", "volume": "active"}
+    assert row.made["parts"]["app"]["addresses"]["budget-vm1"]
+    replicated.world.assert_nothing_over()
+
+
+def test_with_the_old_site_gone_what_has_arrived_is_promoted_by_force(replicated: Replicated) -> None:
+    replicated.storage.write(SOURCE, replicated.world.volumes[1], b"never arrived")
+    replicated.storage.cut.add(SOURCE)
+    replicated.world.clouds[SOURCE].state.is_cut_off = True
+    replicated.lose()
+    row = replicated.run(replicated.begin(UNPLANNED))
+    assert row.state == "shifted", row.error_message
+    assert replicated.adopted() == [b"first", b"first"]
+
+
+def test_a_planned_move_that_is_given_back_lets_the_old_site_write_again(replicated: Replicated) -> None:
+    storage, replication = replicated.storage, replicated.replication
+
+    def stuck(name: str, _site: str, _subject: str) -> None:
+        if name == "marked" and not storage.images[SOURCE][image_of(replicated.world.volumes[0])].is_primary:
+            raise StorageRefused("broken for good")
+
+    replication.before = stuck
+    failover_id = replicated.begin(PLANNED)
+    row = replicated.run(failover_id)
+    assert row.state == "aborted"
+    for one in replicated.world.volumes:
+        storage.write(SOURCE, one, b"goes on")
+    with replicated.world.core.store.read() as uow:
+        assert {one.state for one in uow.all(Resource, Resource.site_id == CITY)} <= {"released"}
+
+
+def test_a_copy_that_has_split_is_told_before_anything_is_taken(replicated: Replicated) -> None:
+    replicated.storage.make(SOURCE, replicated.world.volumes[0], b"another story")
+    replicated.storage.images[CITY][image_of(replicated.world.volumes[0])].story = ()
+    replicated.replication.resync(CITY, replicated.world.volumes[0])
+    replicated.storage.delay = 99
+    row = replicated.run(replicated.begin(PLANNED))
+    assert row.state == "aborted"
+    entry = replicated.witness.read("budget")
+    assert entry is not None
+    assert entry.epoch == 1
+
+
+def test_after_a_loss_the_old_site_keeps_its_writes_and_follows_when_its_servers_are_gone(
+    replicated: Replicated,
+) -> None:
+    world, storage = replicated.world, replicated.storage
+    storage.write(SOURCE, world.volumes[1], b"lost in the fire")
+    storage.cut.add(SOURCE)
+    world.clouds[SOURCE].state.is_cut_off = True
+    replicated.lose()
+    row = replicated.run(replicated.begin(UNPLANNED))
+    storage.cut.clear()
+    world.clouds[SOURCE].state.is_cut_off = False
+    begun = back.begin(world.core, an_actor(world.core, "olga"), "budget", "the fire is out")
+    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
+    for one in inside.list_servers():
+        inside.delete_server(one.id)
+    for _ in range(3):
+        inside.list_servers()
+    replicated.make_ready(begun["operation_id"])
+    kept = replicated.row(row.id).made["set_aside"]
+    assert b"lost in the fire" in {storage.read(SOURCE, name) for name in kept.values()}
+    states = {one.state for one in replicated.replication.replicas(SOURCE, tuple(kept))}
+    assert states == {ReplicaState.REPLICA}
+    assert not [one for one in inside.list_volumes() if one.id in world.volumes]

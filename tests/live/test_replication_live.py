@@ -1,0 +1,205 @@
+"""A volume of Cinder's that Ceph copies to the other site of the lab: moved, adopted there, and back in step.
+
+About a minute and a half in all. The lab must have been brought up `--with replication`.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from cloudctl.amounts import Amounts, Kind
+from cloudctl.clock import SystemClock
+from cloudctl.errors import StorageUnavailable
+from cloudctl.lifecycle import Later
+from cloudctl.ports import TAG_INSTALLATION, TAG_RESOURCE, Cloud, CloudInProject, NewVolume
+from cloudctl.ports.replication import ReplicaState
+from dr.ways import replication as way
+from dr.ways.pairs import Pair, worst
+from lab import Lab
+from provisioning.drivers.fake_storage import image_of
+from provisioning.drivers.openstack_cloud import OpenStackClouds
+from provisioning.drivers.rbd_replication import RbdReplication
+from provisioning.drivers.storage_file import read_storage
+from tests.contract.conftest import lab_settings
+from tests.contract.storage_bench import RealBytes, storage_file
+
+pytestmark = pytest.mark.lab
+
+T = TypeVar("T")
+
+HOME, OTHER = "province", "city-1"
+PATIENCE_S = 180.0
+ROOM = Amounts({Kind.VOLUMES: 4, Kind.VOLUME_GIB: 8})
+_PAUSE = threading.Event()  # never set: real storage is asked again after a while
+
+
+@dataclass
+class Pairing:
+    """A project at each site, the storage of both, and what servers would do with a volume."""
+
+    storage: RbdReplication
+    bytes: RealBytes
+    clouds: dict[str, Cloud]
+    projects: dict[str, str]
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    times_s: dict[str, float] = field(default_factory=dict)
+
+    def inside(self, site: str) -> CloudInProject:
+        return self.clouds[site].in_project(self.projects[site])
+
+    def volume(self, data: bytes) -> str:
+        """A volume of the replicated type with these bytes, and its copy at the other site; Cinder's id."""
+        tags = {TAG_INSTALLATION: "live", TAG_RESOURCE: uuid.uuid4().hex}
+        made = self.inside(HOME).create_volume(NewVolume(f"live-{self.run}", 1, "replicated", tags))
+        self.until(lambda: self._is_there(made.id), "the volume")
+        self.bytes.write(HOME, image_of(made.id), data)
+        self.until(lambda: self._state(OTHER, made.id) is ReplicaState.REPLICA or None, "its copy", "seeded")
+        return made.id
+
+    def pair(self, volume_id: str) -> Pair:
+        [pair_id] = way.ids_of(self.storage, OTHER, [volume_id]).values()
+        return Pair(pair_id, uuid.uuid4().hex, f"moved-{self.run}", "replicated")
+
+    def adopted(self, pair: Pair) -> str:
+        def tags(one: Pair) -> dict[str, str]:
+            return {TAG_INSTALLATION: "live", TAG_RESOURCE: one.row}
+
+        inside = self.inside(OTHER)
+        [volume_id] = self.done(
+            lambda: way.adopt(inside, self.storage, OTHER, [pair], tags), "adopted"
+        ).values()
+        return volume_id
+
+    def done(self, act: Callable[[], T | Later], what: str) -> T:
+        """Asked again as the flows do; how long it took is kept."""
+        began = time.monotonic()
+        while True:
+            found: T | Later
+            try:
+                found = act()
+            except StorageUnavailable as error:
+                found = Later(1.0, error.text())
+            if not isinstance(found, Later):
+                self.times_s[what] = time.monotonic() - began
+                return found
+            assert time.monotonic() - began < PATIENCE_S, f"waited in vain for {what}: {found.why}"
+            _PAUSE.wait(0.3)
+
+    def until(self, ask: Callable[[], T | None], what: str, word: str = "") -> None:
+        self.done(lambda: True if ask() else Later(0.3, what), word or what)
+
+    def _is_there(self, volume_id: str) -> bool:
+        found = self.inside(HOME).list_volumes()
+        return any(one.id == volume_id and one.status == "available" for one in found)
+
+    def _state(self, site: str, volume_id: str) -> ReplicaState:
+        [found] = self.storage.replicas(site, (volume_id,))
+        return found.state
+
+    def clean(self) -> None:
+        """Volumes go where they are primary; their copies follow."""
+        for site in (OTHER, HOME):
+            inside = self.inside(site)
+            for one in inside.list_volumes():
+                inside.delete_volume(one.id)
+            self.until(lambda i=inside: not i.list_volumes() or None, "no volumes")  # type: ignore[misc]
+            self.clouds[site].delete_project(self.projects[site])
+
+
+@pytest.fixture
+def pairing() -> Iterator[Pairing]:
+    access = read_storage(storage_file())
+    clouds = OpenStackClouds(lab_settings(), sites={HOME: HOME, OTHER: OTHER})
+    at = {site: clouds.at(site) for site in (HOME, OTHER)}
+    projects = {}
+    for site, cloud in at.items():
+        domain = cloud.find_domain("Default")
+        assert domain is not None
+        name = f"replication-{uuid.uuid4().hex[:8]}"
+        projects[site] = cloud.create_project(domain.id, name, "of a live test", []).id
+        cloud.set_quota(projects[site], ROOM)
+        cloud.ensure_own_access(projects[site])
+    made = Pairing(RbdReplication(access, SystemClock()), RealBytes(access), at, projects)
+    yield made
+    print({what: round(took, 1) for what, took in made.times_s.items()})
+    made.clean()
+
+
+def test_a_planned_move_brings_the_last_write_and_the_citys_cinder_adopts_it(pairing: Pairing) -> None:
+    volume_id = pairing.volume(b"first")
+    pair, storage, now = pairing.pair(volume_id), pairing.storage, SystemClock().now
+    way.beat(storage, HOME, [pair.id], now())
+    pairing.until(lambda: worst(way.lags(storage, OTHER, [pair.id], now())) is not None, "a beat")
+    pairing.bytes.write(HOME, image_of(volume_id), b"the last line before the move")
+    word = f"epoch-2:{pairing.run}"
+    marker = pairing.done(
+        lambda: way.final_sync(storage, HOME, OTHER, [pair.id], word, now()), "final copy"
+    )  # fmt: skip
+    assert marker["word"] == word
+    pairing.done(lambda: way.promote(storage, OTHER, [pair.id], is_forced=False) or True, "promoted")
+    adopted = pairing.adopted(pair)
+    assert pairing.bytes.read(OTHER, image_of(adopted)) == b"the last line before the move"
+    with pytest.raises(PermissionError):
+        pairing.bytes.write(HOME, image_of(volume_id), b"too late")
+    pairing.inside(HOME).release_volume(volume_id)
+    pairing.done(
+        lambda: way.reprotect(storage, HOME, OTHER, [pair.id], "back", lambda _: "none", _nothing) or True,
+        "in step again",
+    )
+    pairing.bytes.write(OTHER, image_of(adopted), b"written at the city")
+    storage.mark(OTHER, pair.id, "city")
+    pairing.until(lambda: storage.marked(HOME, pair.id) == "city" or None, "the city's write")
+    [back] = storage.replicas(HOME, (pair.id,))
+    assert pairing.bytes.read(HOME, back.image) == b"written at the city"
+
+
+def test_with_the_provinces_site_cut_off_its_copy_is_promoted_by_force_and_its_writes_are_kept(
+    pairing: Pairing,
+) -> None:
+    volume_id = pairing.volume(b"common")
+    pair, storage = pairing.pair(volume_id), pairing.storage
+    kept: dict[str, str] = {}
+    lab = Lab(Path(os.environ["CLOUDCTL_HOME"]) / "lab")
+    pairing.bytes.write(HOME, image_of(volume_id), b"lost in the fire")
+    lab.site_cut(HOME)
+    try:
+        pairing.done(lambda: way.promote(storage, OTHER, [pair.id], is_forced=True) or True, "forced")
+        adopted = pairing.adopted(pair)
+        pairing.bytes.write(OTHER, image_of(adopted), b"goes on at the city")
+    finally:
+        lab.site_join(HOME)
+    pairing.done(lambda: _released(pairing, volume_id), "released")
+    aside = f"kept-{pairing.run}"
+    pairing.done(
+        lambda: (
+            way.reprotect(
+                storage, HOME, OTHER, [pair.id], f"back-{pairing.run}", lambda _: aside, kept.__setitem__
+            )
+            or True
+        ),
+        "copied anew",
+    )
+    assert kept == {pair.id: aside}
+    assert pairing.bytes.read(HOME, aside) == b"lost in the fire"
+    [copy] = storage.replicas(HOME, (pair.id,))
+    assert pairing.bytes.read(HOME, copy.image) == b"goes on at the city"
+    storage.drop_copy(HOME, aside)
+
+
+def _nothing(_pair: str, _name: str) -> None:
+    raise AssertionError("nothing was to be set aside")
+
+
+def _released(pairing: Pairing, volume_id: str) -> bool | Later:
+    """The province's cloud answers again a while after the line is there."""
+    inside = pairing.inside(HOME)
+    inside.release_volume(volume_id)
+    there = any(one.id == volume_id for one in inside.list_volumes())
+    return Later(0.5, "the province's Cinder") if there else True
