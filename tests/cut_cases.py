@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +86,8 @@ class Group:
             agent.wait()
         for site in (OLD, NEW):
             assert until(lambda s=site: not self.runs(s), 10), f"the writer at {site} runs on"  # type: ignore[misc]
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(self.keeper_pid(site), signal.SIGKILL)  # it waits for the next agent, which never comes
 
     def wrote(self, site: str) -> list[int]:
         """The moments at which the writer of a site wrote, in nanoseconds."""

@@ -40,9 +40,9 @@ def pytest(*arguments: str) -> list[str]:
 PARTS = (
     Part("check", ["make", "-s", "check"]),
     Part("tests without a cloud", pytest("-n", "2", "-m", "not lab and not guests and not soak")),
-    Part("lab up", [str(BIN / "cloudctl"), "lab", "up", "--no-guests"]),
+    Part("lab up", [str(BIN / "cloudctl"), "lab", "up", "--no-guests", "--with", "replication"]),
     Part("tests on the lab", pytest("-m", "lab and not soak")),
-    Part("lab up with guests", [str(BIN / "cloudctl"), "lab", "up", "--guests"]),
+    Part("lab up with guests", [str(BIN / "cloudctl"), "lab", "up", "--guests", "--with", "replication"]),
     Part("tests with guests", pytest("-m", "guests and not soak")),
 )
 

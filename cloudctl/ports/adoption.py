@@ -28,7 +28,7 @@ class AdoptionInProject(Protocol):
 
     def adopt_volume(self, new: NewAdoption) -> Volume:
         """Start making the image a volume of the project: nothing is copied, the image gets the volume's
-        name, the tags are on it from the first moment. Not `available` but `error_managing` at last when
+        name, the tags are on it from the first moment. Not `available` but `error` or `error_managing` when
         there is no such image."""
 
     def release_volume(self, volume_id: str) -> None:

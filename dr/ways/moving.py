@@ -164,7 +164,7 @@ class ReplicationWay:
         ids, old = self._pairs(run, job, parts), job.failover.from_site_id
         busy = self._release(run, job, list(ids))
         if busy:
-            return Later(5.0, f"{', '.join(busy)} to be detached at {old}, or its servers to be deleted")
+            return Later(15.0, f"{', '.join(busy)} to be detached at {old}, or its servers to be deleted")
 
         def kept(pair_id: str, name: str) -> None:
             remember(run, job.failover.id, **{KEPT: {**job.made.get(KEPT, {}), pair_id: name}})

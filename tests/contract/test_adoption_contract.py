@@ -38,7 +38,7 @@ def test_a_volume_that_was_released_is_adopted_again_with_its_size_and_its_tags(
 
 def test_an_image_that_is_not_there_shows_as_an_error_and_the_row_can_go(bench: Bench) -> None:
     made = bench.inside.adopt_volume(adoption(bench, "nothing", f"volume-{uuid.uuid4()}"))
-    bench.volume(made.id, "error_managing")
+    bench.volume(made.id, "error_managing", "error")  # by what the scheduler or the service refuses
     bench.inside.delete_volume(made.id)
     bench.gone(bench.inside.list_volumes, made.id)
 
