@@ -87,7 +87,7 @@ class Group:
         for site in (OLD, NEW):
             assert until(lambda s=site: not self.runs(s), 10), f"the writer at {site} runs on"  # type: ignore[misc]
             with suppress(FileNotFoundError, ProcessLookupError):
-                os.kill(self.keeper_pid(site), signal.SIGKILL)  # it waits for the next agent, which never comes
+                os.kill(self.keeper_pid(site), signal.SIGKILL)  # it waits for an agent
 
     def wrote(self, site: str) -> list[int]:
         """The moments at which the writer of a site wrote, in nanoseconds."""
