@@ -10,7 +10,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 PYTHON ?= python3
 
-.PHONY: help setup run demo test check unit soak mutants bench format lock clean
+.PHONY: help setup run demo drill test check unit soak mutants bench format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ $(VENV)/.ready: requirements.lock setup.cfg
 
 run: setup  ## set-up, lab, the story, then the portal's address
 	@$(BIN)/python examples/story.py --serve
+
+drill: setup  ## the story of a drill on the lab with real guests, with its report
+	@$(BIN)/python examples/drill_story.py
 
 demo: setup  ## the same, ending after the story; the lab stays up
 	@$(BIN)/python examples/story.py
@@ -62,6 +65,8 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.backup_overhead
 	@$(BIN)/python -m bench.many_volumes
 	@$(BIN)/python -m bench.beside_others
+	@$(BIN)/python -m bench.dr_orchestration
+	@$(BIN)/python -m bench.dr_cuts
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

@@ -48,13 +48,13 @@ def install(server: Server, people: tuple[str, ...]) -> None:
         hire(person)
 
 
-def build() -> str:
+def build(system: str = SYSTEM) -> str:
     """A machine with a boot volume and two data volumes; its address."""
     form = (
-        "--system", SYSTEM, "--zone", "public", "--flavor", "gov.micro", "--image", "debian-12",
+        "--system", system, "--zone", "public", "--flavor", "gov.micro", "--image", "debian-12",
         "--boot-size", "2GiB", "--count", "1", "--data-volume", "1GiB", "--data-volume", "1GiB",
         "--ssh-key", key("alice"), "--approval-number", "桂发改投资〔2026〕88号", "--payer", "财政厅",
-        "--reason", "预算一体化系统上云", "--idempotency-key", "backup-story",
+        "--reason", "系统上云", "--idempotency-key", "backup-story",
     )  # fmt: skip
     number = submit("cloudctl", "request", "create", "vm", *form, user="alice")
     approve(number, ("bob", "同意"), ("carol", "同意"))
@@ -87,14 +87,14 @@ def inside(address: str, path: str, note: str | None = None) -> object:
         time.sleep(2)
 
 
-def protect() -> None:
+def protect(system: str = SYSTEM) -> None:
     """The vault with its escrow key, and a policy of tier T2 with what the application is to answer."""
     escrow = telling.HOME / "keys" / "escrow" / f"{VAULT}.json"
     escrow.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not escrow.exists():
         run("cloudctl", "vault", "key", VAULT, str(escrow))
     run("cloudctl", "vault", "check", VAULT, "--escrow-key", str(escrow), "--limit", "300GiB", user="wang")
-    member = ("--system", f"{SYSTEM}@province")
+    member = ("--system", f"{system}@province")
     checks = ("--check", f"http://*:80/notes 200 {FULL_NOTE}", "--check", "tcp://*:22")
     policy = ("--name", "财政关键数据", "--tier", "T2", "--vault", VAULT, "--every", "1d", *member, *checks)
     run("cloudctl", "backup", "policy", "apply", *policy, user="wang")
@@ -111,8 +111,8 @@ def newest() -> str:
     return str(max(rows, key=lambda row: str(row["taken_at"]))["id"])  # type: ignore[call-overload]
 
 
-def take(*options: str) -> None:
-    run("cloudctl", "backup", "run", SYSTEM, *options, "--wait", user="wang")
+def take(system: str = SYSTEM) -> None:
+    run("cloudctl", "backup", "run", system, "--wait", user="wang")
 
 
 def proofs_of(point: str) -> list[dict[str, object]]:
@@ -143,15 +143,15 @@ def lose() -> None:
     say("$ rm cloudctl.db  (and keys, audit heads, configuration: the whole home)", "33")
 
 
-def city_project() -> str:
+def city_project(system: str = SYSTEM) -> str:
     """A project of the department at the city's cloud."""
     made = run(
-        "openstack", "--os-cloud", VAULT, "project", "create", f"{SYSTEM}-rescue", "--or-show", "-f", "value",
+        "openstack", "--os-cloud", VAULT, "project", "create", f"{system}-rescue", "--or-show", "-f", "value",
         "-c", "id", show=False,
     ).strip()  # fmt: skip
     quota = ("--volumes", "20", "--gigabytes", "100", "--instances", "5", "--cores", "10", "--ram", "8192")
     run("openstack", "--os-cloud", VAULT, "quota", "set", *quota, "--ports", "20", made, show=False)
-    run("cloudctl", "project", "adopt", "--site", VAULT, "--system", SYSTEM, made, user="heidi")
+    run("cloudctl", "project", "adopt", "--site", VAULT, "--system", system, made, user="heidi")
     return made
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import telling
-from backup_story import FIRST, FULL_NOTE, SYSTEM, build, inside, install, protect, take
+from backup_story import FIRST, FULL_NOTE, build, city_project, inside, install, protect, take
 from telling import Server, StoryError, ask, chapter, key, run, say
 
-PLAN = "budget"
+PLAN = "assets"
+SYSTEM = "gx-finance-assets"  # of level 2: its zone lets HTTP in, which the guest speaks
 _PLAN = """\
 plans:
   - name: {plan}
@@ -47,14 +48,14 @@ def plan(address: str) -> None:
     words = {"plan": PLAN, "system": SYSTEM, "server": server, "note": FULL_NOTE, "address": address}
     file.write_text(_PLAN.format(**words))
     say(file.read_text(), "33")
-    run("cloudctl", "dr", "plan", "apply", str(file), "--dry-run", user="wang", expect=2)
+    run("cloudctl", "dr", "plan", "apply", str(file), "--dry-run", user="wang")
     run("cloudctl", "dr", "plan", "apply", str(file), user="wang")
 
 
 def wait_for_records(address: str, count: int) -> None:
     """Until so many records went through the application and are there to be read."""
     until = time.monotonic() + 180
-    while len(str(inside(address, "/notes")).split("hmac")) <= count:
+    while len(str(inside(address, "/notes")).split("cloudctl-sentinel")) <= count:
         if time.monotonic() > until:
             raise StoryError("no records arrive through the application")
         time.sleep(5)
@@ -80,15 +81,16 @@ def tell(servers: list[Server]) -> None:
     chapter(1, "An application with real guests", "一个真实运行的系统")
     run("cloudctl", "lab", "up", "--guests")
     servers.append(Server("127.0.0.1:8090"))
-    install(servers[-1], FIRST)
+    install(servers[-1], (*FIRST, "heidi"))
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
-    address = build()
+    address = build(SYSTEM)
     inside(address, "/notes", FULL_NOTE)
     chapter(2, "It is protected, and planned what happens when its site is lost", "灾备预案")
-    protect()
+    protect(SYSTEM)
+    city_project(SYSTEM)
     plan(address)
     wait_for_records(address, 3)
-    take()
+    take(SYSTEM)
     chapter(3, "The drill", "灾备演练")
     found = rehearse()
     told = {name: found[name] for name in ("verdict", "rpo_s", "rto_s", "left_behind")}
