@@ -8,7 +8,7 @@ from flask import current_app, g, request
 
 from cloudctl.actors import Actor
 from cloudctl.core import Core
-from cloudctl.errors import Misconfigured, NotSignedIn, Translate
+from cloudctl.errors import Misconfigured, NotSignedIn, Refused, Translate
 from cloudctl.ports import ConnectableClouds, Dns, Stores
 from cloudctl.store import UnitOfWork
 from cloudctl.texts import LANGUAGES, Words, office_words, translator
@@ -69,10 +69,10 @@ def outside() -> Outside:
 
 
 def dns() -> Dns:
-    """The name service. Misconfigured where the installation has none."""
+    """The name service. Refused where the installation has none."""
     made = parts().dns
     if made is None:
-        raise Misconfigured("this installation has no dns.yaml")
+        raise Refused("this installation has no dns.yaml")
     return made()
 
 

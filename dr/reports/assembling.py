@@ -113,7 +113,7 @@ class Given:
     time: RecoveryTime | None = None
     is_one_clock: bool = True
     tries: Sequence[Try] = ()  # of this plan, this one included
-    losses: Sequence[Try] = ()
+    losses: Sequence[Try] = ()  # of earlier ones
     parts: Sequence[PartTold] = ()
     checks: Sequence[CheckTold] = ()
     canary: Canary | None = None
@@ -153,6 +153,7 @@ def assemble(given: Given, levels: Levels) -> Json:
     """The document. The same values give the same document, byte by byte."""
     document, time = given.document, given.time
     rpo_s, rto_s = rpo_of(given), time.rto_s if time is not None else None
+    losses = [*given.losses, *([Try(rpo_s)] if given.kind == DRILL and rpo_s is not None else ())]
     verdict, why = verdict_of(given)
     return {
         "format": FORMAT,
@@ -186,7 +187,7 @@ def assemble(given: Given, levels: Levels) -> Json:
         "is_one_clock": given.is_one_clock,
         "statistics": {
             "rto": over(given.tries, document.rto_s).as_json(),
-            "rpo": over(given.losses, document.rpo_s).as_json(),
+            "rpo": over(losses, document.rpo_s).as_json(),
         },
         "levels": scale.judge(levels, document, rpo_s, rto_s, verdict == PASSED),
         "parts": [dict(vars(one)) for one in given.parts],

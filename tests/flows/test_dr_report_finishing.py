@@ -182,6 +182,8 @@ def test_earlier_drills_count_in_the_statistics_and_failed_ones_as_never_recover
     end(core, "drill", second, finishing.finish)
     with core.store.read() as uow:
         told = uow.need(Drill, second).report["statistics"]["rto"]
+        lost = uow.need(Drill, second).report["statistics"]["rpo"]
+    assert lost["n"] == 2, "what this drill lost counts as well"
     assert (told["n"], told["failed"], told["within"], told["median_s"], told["max_s"]) == (
         2,
         1,

@@ -28,6 +28,9 @@ def check(folder: Path, *defines: str) -> tuple[int, int]:
     return int(errors[1]), int(states[1])
 
 
+_MORE_WRONG = ("TIMER_FROM_ANSWER", "OPENS_BLINDLY", "GIVES_BACK_TO_HOLDER", "SYNCS_BLINDLY")
+
+
 def test_no_order_of_events_gives_two_writers_in_one_move(tmp_path: Path) -> None:
     errors, states = check(tmp_path, "MOVES=1")
     assert errors == 0
@@ -46,10 +49,7 @@ def test_no_order_of_events_gives_two_writers_in_two_moves(tmp_path: Path) -> No
     [
         "WAIT=4",
         "TRUSTS_SILENCE",
-        "TIMER_FROM_ANSWER",
-        "OPENS_BLINDLY",
-        "GIVES_BACK_TO_HOLDER",
-        "SYNCS_BLINDLY",
+        *(pytest.param(one, marks=pytest.mark.soak) for one in _MORE_WRONG),  # each is compiled anew
     ],
 )
 def test_a_protocol_that_is_wrong_is_found_out(wrong: str, tmp_path: Path) -> None:
