@@ -5,7 +5,7 @@ from typing import Any
 
 from cloudctl.actors import Actor
 from cloudctl.core import Core
-from cloudctl.errors import CloudctlError, Misconfigured
+from cloudctl.errors import CloudctlError, Refused
 from cloudctl.models import ProtectionPlan
 from cloudctl.ports import Observation, Register, Witness
 from cloudctl.queries import plans as reads
@@ -17,10 +17,10 @@ MEMBER, ENTRY, AGENT, SEEN = "member", "entry", "agent", "seen"
 def look(core: Core, actor: Actor, witness: Witness | None) -> list[Json]:
     """One row for each, of the plans that the actor sees; a member that does not answer is a row as well.
 
-    Misconfigured where there is no witness. Without a majority only the members are told.
+    Refused where there is no witness. Without a majority only the members are told.
     """
     if witness is None:
-        raise Misconfigured("this installation has no witness.yaml")
+        raise Refused("this installation has no witness.yaml")
     with core.store.read() as uow:
         plans = reads.list_plans(uow, actor, ProtectionPlan.state != "retired")
     rows = [
