@@ -96,6 +96,15 @@ class Witness(Protocol):
     def servers(self, group: str, site: str) -> list[str]:
         """The servers whose agents count, in the order of their names."""
 
+    def lease_s(self, group: str, site: str) -> float:
+        """The longest lease that one of its agents runs with, as they said; 0: nobody said."""
+
+    def settle(self, group: str, machine: str, site: str, server: str) -> None:
+        """Whose agent it is that wakes on that machine (its UUID) with a disk that was copied there."""
+
+    def home(self, group: str, machine: str) -> tuple[str, str] | None:
+        """The site and server that the machine was settled as; None: nobody did."""
+
     def read_observations(self, group: str) -> list[Observation]:
         """What was seen last and not too long ago, in the order of place, site and what."""
 
@@ -106,11 +115,14 @@ class Witness(Protocol):
 class Agents(Protocol):
     """What an agent or an observer may say; the register is none of their business. The same errors."""
 
-    def enrol(self, group: str, site: str, server: str) -> None:
-        """The server counts from now on, though it never said a word; one that did keeps its word."""
+    def enrol(self, group: str, site: str, server: str, lease_s: float = 0) -> None:
+        """The server counts from now on, though it never said a word; one that did keeps its word.
 
-    def say_stopped(self, word: Stopped, server: str) -> None:
-        """The word of one server takes the place of its last one."""
+        `lease_s` is what it runs with. A longer one than it had said counts at once.
+        """
+
+    def say_stopped(self, word: Stopped, server: str, lease_s: float = 0) -> None:
+        """The word of one server takes the place of its last one, and so does the lease it runs with."""
 
     def dismiss(self, group: str, site: str, server: str) -> None:
         """The server is gone for good, as a person has said; one that is not listed is fine."""

@@ -27,7 +27,7 @@ from urllib.parse import quote, urlsplit
 
 OBSERVE_S, KEEP_S = 10.0, 30
 PATIENCE_S = 5.0
-
+MACHINE_FILES = ("/sys/class/dmi/id/product_uuid", "/sys/hypervisor/uuid", "/proc/device-tree/vm,uuid")
 Json = Any
 
 
@@ -52,6 +52,16 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
+def machine() -> str:
+    """The UUID that its cloud gave this machine, which no copy of its disk brings along; empty: none did."""
+    for path in MACHINE_FILES:
+        with contextlib.suppress(OSError), open(path) as file:
+            found = file.read().strip(" \0\n").lower()
+            if found:
+                return found
+    return ""
+
+
 class Silence(Exception):
     """No majority of the witness answered."""
 
@@ -68,35 +78,43 @@ class Witness:
 
     def read(self, group: str) -> tuple[float, Json]:
         """When the question was asked that was answered, and the entry of the group; None: there is none."""
-        asked, answer = self._ask("kv/range", {"key": self.key("register", group)})
-        found = answer.get("kvs", [])
-        return asked, json.loads(base64.b64decode(found[0]["value"])) if found else None
+        asked, entry, _revision = self._get(self.key("register", group))
+        return asked, entry
 
-    def put(self, key: str, value: Json, lease: str = "0") -> None:
-        """Replace what is there."""
+    def put(self, key: str, value: Json, keep_s: int = 0) -> None:
+        """Replace what is there; it is forgotten after so long, 0: never."""
+        lease = str(self._ask("lease/grant", {"TTL": str(keep_s)})[1]["ID"]) if keep_s else "0"
         self._ask("kv/put", {"key": key, "value": encoded(json.dumps(value)), "lease": lease})
 
-    def put_new(self, key: str, value: Json) -> None:
-        """Put it there unless there is something."""
-        is_new = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": "0"}
-        put = {"request_put": {"key": key, "value": encoded(json.dumps(value))}}
-        self._ask("kv/txn", {"compare": [is_new], "success": [put]})
+    def enrol(self, key: str, lease_s: float) -> bool:
+        """Put the server on the list; its word stays, and a longer lease counts. False: ask again."""
+        _asked, said, revision = self._get(key)
+        if said is not None and said.get("lease_s", 0) >= lease_s:
+            return True
+        is_same = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision}
+        put = {"key": key, "value": encoded(json.dumps({**(said or {}), "lease_s": lease_s}))}
+        answer = self._ask("kv/txn", {"compare": [is_same], "success": [{"request_put": put}]})[1]
+        return bool(answer.get("succeeded"))
 
-    def lease(self, seconds: int) -> str:
-        """What a key hangs on that is to be forgotten after so long."""
-        return str(self._ask("lease/grant", {"TTL": str(seconds)})[1]["ID"])
+    def home(self, group: str, here: str) -> Json:
+        """The site and server that a machine was settled as; None: nobody did."""
+        return self._get(self.key("homes", group, here))[1]
 
     def key(self, *words: str) -> str:
         """As cloudctl's driver names them."""
         return encoded(self._prefix + "/".join(quote(word, safe="") for word in words))
 
+    def _get(self, key: str) -> tuple[float, Json, str]:
+        asked, answer = self._ask("kv/range", {"key": key})
+        for found in answer.get("kvs", []):
+            return asked, json.loads(base64.b64decode(found["value"])), found["mod_revision"]
+        return asked, None, "0"
+
     def _ask(self, path: str, body: Json) -> tuple[float, Json]:
         said = []
         for member in list(self._members):
             place, asked = urlsplit(member), clock()
-            line = http.client.HTTPSConnection(
-                place.hostname or "", place.port, timeout=self._patience_s, context=self._trust
-            )
+            line = http.client.HTTPSConnection(place.netloc, timeout=self._patience_s, context=self._trust)
             try:
                 line.request("POST", f"/v3/{path}", json.dumps(body))
                 answer = line.getresponse()
@@ -122,25 +140,20 @@ class KeeperProcess:
     """The keeper beside us. When it gives no sign it is killed, and its work done here."""
 
     def __init__(self, config: Json, config_file: str) -> None:
-        self._config, self._times = config, config["timing"]
+        self._config, self._times, self._number = config, config["timing"], 0
         self._mark = os.path.join(config["state"], "keeper.pid")
         self._status: Json = {"n": 0, "phase": "", "still": False}
         self._changed = threading.Condition()
-        self._number = 0
         end_former(self._mark)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keeper_script.py")
-        self._process = subprocess.Popen(
-            [sys.executable, script, config_file],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        argv, pipe = [sys.executable, script, config_file], subprocess.PIPE
+        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, start_new_session=True)
         write_file(self._mark, f"{self._process.pid} {started_at(self._process.pid)}")
         threading.Thread(target=self._guard, daemon=True).start()
 
-    def grant(self, until: float) -> None:
-        """Let the writers run until then."""
-        self._send(until)
+    def grant(self, until: float, host_until: float | None = None) -> None:
+        """Let the writers run until then; by the host's clock as well, where there is one."""
+        self._send(until, {} if host_until is None else {"host": host_until})
 
     def stop(self, within_s: float) -> bool:
         """Have the writers stopped; whether they were seen to stand still in time."""
@@ -151,14 +164,18 @@ class KeeperProcess:
             )
 
     def phase(self) -> str:
-        """What the keeper does with the writers, by its last sign."""
+        """What the keeper does, by its last sign."""
         return str(self._status["phase"])
 
-    def _send(self, until: float) -> int:
+    def host(self) -> float | None:
+        """The host's clock at the keeper's last sign, so not later than now; None: there is none."""
+        return self._status.get("host")  # type: ignore[no-any-return]
+
+    def _send(self, until: float, more: Json = None) -> int:
         self._number += 1
-        line = json.dumps({"n": self._number, "until": until}) + "\n"
+        line = json.dumps({"n": self._number, "until": until, **(more or {})}).encode() + b"\n"
         with contextlib.suppress(OSError):  # a keeper that is gone is seen by the watch
-            os.write(self._process.stdin.fileno(), line.encode())  # type: ignore[union-attr]
+            os.write(self._process.stdin.fileno(), line)  # type: ignore[union-attr]
         return self._number
 
     def _guard(self) -> None:
@@ -187,8 +204,7 @@ class KeeperProcess:
             elif clock() - heard > self._times["silence_s"]:
                 break
         say("the keeper gives no sign: the writers are killed, and all begins anew")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        end_session(self._process.pid)
         kill_writers(self._config)
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
 
@@ -198,12 +214,8 @@ def kill_writers(config: Json) -> None:
     while True:
         for word in ("kill", "runs"):
             try:
-                done = subprocess.run(
-                    [config["writers"], word],
-                    check=False,
-                    stdin=subprocess.DEVNULL,
-                    timeout=config["timing"]["hard_s"] / 4,
-                )
+                argv, most_s = [config["writers"], word], config["timing"]["hard_s"] / 4
+                done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, timeout=most_s)
             except (OSError, subprocess.TimeoutExpired) as error:
                 say(f"{word}: {error}")
                 break
@@ -213,25 +225,34 @@ def kill_writers(config: Json) -> None:
 
 def end_former(mark: str) -> None:
     """Kill a keeper that an agent before us has left behind, perhaps stopped in the middle of something."""
-    try:
-        with open(mark) as file:
-            pid, started = (int(word) for word in file.read().split())
-    except (OSError, ValueError):
-        return
-    while started_at(pid) == started:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+    pid, started = 0, 0
+    with contextlib.suppress(OSError, ValueError), open(mark) as file:
+        pid, started = (int(word) for word in file.read().split())
+    while started and started_at(pid) == started:
+        end_session(pid)
         pause(0.02)
+
+
+def end_session(session: int) -> None:
+    """Kill a keeper and what it has begun, a start above all, which would go on by itself."""
+    found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    below = (pid for pid in found if stat_of(pid)[3:4] == [str(session)])
+    for pid in sorted(below, key=session.__ne__):  # the keeper first: it begins nothing anew
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def started_at(pid: int) -> int:
     """In ticks since the machine's start: pids come round again. 0: there is no such process any more."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            words = file.read().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return 0 if words[0] in "ZX" else int(words[19])
+    words = stat_of(pid)
+    return 0 if not words or words[0] in "ZX" else int(words[19])
+
+
+def stat_of(pid: int) -> list[str]:
+    """What the kernel says of a process from its state on; nothing where there is none."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()
+    return []
 
 
 def write_file(path: str, text: str) -> None:
@@ -243,12 +264,25 @@ def write_file(path: str, text: str) -> None:
     os.replace(path + ".new", path)
 
 
+def at_home(config: Json, witness: Witness) -> Json:
+    """What the agent was told, for the machine it wakes on; None where nobody said what that machine is.
+
+    A disk that was copied or moved to another machine brings a file that speaks of the first one. Whose that
+    machine is, the move that made it has told the witness.
+    """
+    here = machine()
+    if config.get("machine", "") in {"", here}:
+        return config
+    home = witness.home(config["group"], here)
+    return None if home is None else {**config, **home, "place": home["site"]}
+
+
 class Agent:
     """Asks, lets run, stops, says so. `turn` is one question with all that follows from it."""
 
     def __init__(self, config: Json, witness: Witness, keeper: KeeperProcess) -> None:
         self._config, self._times = config, config["timing"]
-        self._group, self._site, self._server = config["group"], config["site"], config["server"]
+        self._group, self._site, self._server = config["group"], "", ""
         self._witness, self._keeper = witness, keeper
         self._file = os.path.join(config["state"], "epoch")
         self._epoch = self._newest_epoch()
@@ -257,45 +291,54 @@ class Agent:
 
     def turn(self) -> None:
         """Silence when no majority answers: then nothing is renewed."""
-        if not self._is_enrolled:  # who may ever have had a lease is on the list before
-            self._witness.put_new(self._key(), {})
-            self._is_enrolled = True
+        if not self._is_enrolled and not self._enrol():
+            self._keeper.stop(0)
+            return
+        host = self._keeper.host()
         asked, entry = self._witness.read(self._group)
         if entry is not None and entry["is_open"] and entry["holder"] == self._site:
             if entry["epoch"] > self._epoch:
                 self._epoch = entry["epoch"]
                 write_file(self._file, str(self._epoch))
-            self._keeper.grant(asked + self._times["lease_s"])
+            lease_s = self._times["lease_s"]
+            self._keeper.grant(asked + lease_s, None if host is None else host + lease_s)
         elif entry is None:
             self._keeper.stop(0)
         elif self._said != entry["epoch"] or self._keeper.phase() == "run":
             say(f"epoch {entry['epoch']} is not ours to write: the writers are stopped")
             if self._keeper.stop(self._times["soft_s"]):
                 word = {"epoch": self._epoch, "at": stamp(), "seen": entry["epoch"]}
-                self._witness.put(self._key(), word)
+                self._witness.put(self._key(), {**word, "lease_s": self._times["lease_s"]})
                 self._said = entry["epoch"]
                 say("the writers stand still, and the witness knows")
+
+    def _enrol(self) -> bool:
+        """Who may ever have a lease is on the list before. A machine that nobody settled says nothing."""
+        home = at_home(self._config, self._witness)
+        if home is None:
+            say(f"this machine ({machine()}) is not the one that the agent was installed on: nothing runs")
+            return False
+        self._site, self._server = home["site"], home["server"]
+        self._is_enrolled = self._witness.enrol(self._key(), self._times["lease_s"])
+        return self._is_enrolled
 
     def _key(self) -> str:
         return self._witness.key("agents", self._group, self._site, self._server)
 
     def _newest_epoch(self) -> int:
-        try:
-            with open(self._file) as file:
-                return int(file.read())
-        except FileNotFoundError:
-            return 0
+        with contextlib.suppress(FileNotFoundError), open(self._file) as file:
+            return int(file.read())
+        return 0
 
 
 def look(place: Json) -> tuple[bool, str]:
     """Whether what is to be observed answers as it should, and what was seen."""
     url = urlsplit(place["url"])
     try:
-        host, port = url.hostname or "", url.port
-        line = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
+        line = http.client.HTTPConnection(url.netloc, timeout=PATIENCE_S)
         if url.scheme == "https":
             trust = ssl.create_default_context(cafile=place.get("ca"))
-            line = http.client.HTTPSConnection(host, port, timeout=PATIENCE_S, context=trust)
+            line = http.client.HTTPSConnection(url.netloc, timeout=PATIENCE_S, context=trust)
         with contextlib.closing(line):
             line.request("GET", url.path or "/", headers={"Connection": "close"})
             answer = line.getresponse()
@@ -307,12 +350,15 @@ def look(place: Json) -> tuple[bool, str]:
 
 
 def observe(config: Json, witness: Witness, place: Json) -> None:
-    """Look at one thing and tell the witness. Silence when no majority answers."""
+    """Look at one thing and tell the witness, unless nobody knows whose machine this is. Silence as ever."""
+    config = at_home(config, witness)
+    if config is None:
+        return
     is_ok, detail = look(place)
     seen = {"place": config["place"], "site": place["site"], "what": place["what"]}
     key = witness.key("seen", config["group"], *seen.values())
     value = {**seen, "is_ok": is_ok, "at": stamp(), "detail": detail}
-    witness.put(key, value, witness.lease(config.get("keep_s", KEEP_S)))
+    witness.put(key, value, config.get("keep_s", KEEP_S))
 
 
 def observe_always(config: Json, place: Json) -> None:
@@ -333,7 +379,7 @@ def main(path: str) -> None:
     signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
     for place in config.get("observe", []):
         threading.Thread(target=observe_always, args=(config, place), daemon=True).start()
-    agent: Agent | None = None
+    agent = None
     if config.get("writers"):
         os.makedirs(config["state"], mode=0o700, exist_ok=True)
         agent = Agent(config, Witness(config), KeeperProcess(config, path))
@@ -348,4 +394,7 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "--machine":
+        sys.stdout.write(machine() + "\n")  # for who installs it
+    else:
+        main(sys.argv[1])

@@ -108,7 +108,8 @@ def variables(wish: Wish, papers: Papers) -> dict[str, Any]:
 
 def install(plays: Plays, host: Host, wish: Wish, papers: Papers) -> PlayResult:
     """Bring the agent to a server and start it; again changes nothing, and restarts nothing."""
-    return plays.run(Play(PLAYBOOK, (host,), variables(wish, papers), timeout_s=_PLAY_S, idle_s=_PLAY_S))
+    told = {**variables(wish, papers), "agent_machine": host.identity}
+    return plays.run(Play(PLAYBOOK, (host,), told, timeout_s=_PLAY_S, idle_s=_PLAY_S))
 
 
 def missing(wanted: Sequence[str], enrolled: Sequence[str]) -> list[str]:

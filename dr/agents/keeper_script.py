@@ -6,7 +6,7 @@ Nothing else can hold it up: it does not touch the network, and waits for no pro
 the lease is not renewed and the writers are stopped; when the agent ends, at once. It needs nothing but
 Python's own library (3.7 or newer).
 
-    {"n": 7, "until": 1234.5}    let them run until then, by CLOCK_BOOTTIME
+    {"n": 7, "until": 1234.5}    let them run until then, by CLOCK_BOOTTIME; "host": and by the host's clock
     {"n": 8, "until": 0}         stop them now
     ->  {"n": 8, "phase": "stop", "still": true}
 """
@@ -36,6 +36,29 @@ Json = Any
 def clock() -> float:
     """Seconds that nobody sets, and that go on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def host_clock_of(folder: str = "/sys/class/ptp") -> Callable[[], float | None]:
+    """What reads the clock of the host of a guest of KVM, which goes on while the guest is paused.
+
+    It reads None where there is none. The module ptp_kvm brings it.
+    """
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        with contextlib.suppress(OSError):
+            with open(f"{folder}/{name}/clock_name") as file:
+                is_of_host = file.read().strip() == "KVM virtual PTP"
+            if is_of_host:
+                number = (~os.open(f"/dev/{name}", os.O_RDONLY) << 3) | 3  # FD_TO_CLOCKID of the kernel
+                return lambda: read_clock(number)
+    return lambda: None
+
+
+def read_clock(number: int) -> float | None:
+    """Seconds; None when it cannot be read."""
+    try:
+        return time.clock_gettime(number)
+    except OSError:
+        return None
 
 
 def phase(now: float, until: float, soft_s: float, hard_s: float) -> str:
@@ -75,13 +98,15 @@ class Watchdog:
 class Writers:
     """The program that starts, stops and kills the writers, and says whether one runs (exit code 1: none).
 
-    Never waits for it. `runs` and `kill` are begun anew when they take longer than `most_s`.
+    Never waits for it. `runs` and `kill` are begun anew when they take longer than `most_s`. Each is a group
+    of processes of its own: what a start has begun may go on, and start a writer, when its shell is gone.
     """
 
     def __init__(self, program: str, most_s: float) -> None:
         self._program, self._most_s = program, most_s
         self._ended: list[subprocess.Popen[bytes]] = []
         self._child: subprocess.Popen[bytes] | None = None
+        self._starts: set[int] = set()  # groups of processes of starts, of which something may still live
         self._word = ""
         self._begun = 0.0
 
@@ -96,7 +121,12 @@ class Writers:
         self.end()
         self._word, self._begun = word, now
         try:
-            self._child = subprocess.Popen([self._program, word], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+            self._child = subprocess.Popen(
+                [self._program, word], stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                preexec_fn=os.setpgrp,  # noqa: PLW1509  # no threads here, and process_group= is of Python 3.11
+            )  # fmt: skip
+            if word == "start":
+                self._starts.add(self._child.pid)
         except OSError as error:
             say(f"{self._program} {word}: {error}")
             self._child = None
@@ -106,12 +136,68 @@ class Writers:
         return self._child.poll() if self._child is not None and self._word == word else None
 
     def end(self) -> None:
-        """End the program, not the writers."""
+        """End the program and what it has begun, not the writers."""
         self._ended = [child for child in self._ended if child.poll() is None]
         if self._child is not None and self._child.poll() is None:
-            self._child.kill()
+            if self._word == "start":  # some programs give their children a group of their own
+                self._starts |= groups_below(self._child.pid)
+            kill_group(self._child.pid)
             self._ended.append(self._child)  # may hang in the kernel, and then must not hold us up
         self._child = None
+
+    def kill_starts(self) -> None:
+        """What is left of starts."""
+        for group in self._starts:
+            kill_group(group)
+
+    def is_starting(self) -> bool:
+        """Whether anything is left of a start that may still start a writer."""
+        found = {row[2] for row in processes()} if self._starts else set()
+        self._starts &= found
+        return bool(self._starts)
+
+    def forget(self) -> None:
+        """Starts of which nothing is left: their numbers come round again."""
+        self._starts = {group for group in self._starts if has_group(group)}
+
+
+def processes() -> list[tuple[int, int, int]]:
+    """The number, the parent and the group of each process that is not dead."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
+            words = file.read().rpartition(")")[2].split()
+            if words[0] not in "ZX":
+                found.append((int(name), int(words[1]), int(words[2])))
+    return found
+
+
+def groups_below(pid: int) -> set[int]:
+    """The groups of a process and of all that it and its children have begun."""
+    found, known = processes(), {pid}
+    for _ in found:
+        more = {one for one, parent, _group in found if parent in known} - known
+        if not more:
+            break
+        known |= more
+    return {group for one, _parent, group in found if one in known} | {pid}
+
+
+def has_group(group: int) -> bool:
+    """Whether anything of a group is there, dead or alive."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def kill_group(group: int) -> None:
+    """All of it; one that is gone is fine."""
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
 
 
 class Keeper:
@@ -126,7 +212,10 @@ class Keeper:
         self._reset = config.get("reset", "")
         self._writers, self._watchdog, self._tell = writers, watchdog, tell
         self.number, self.until, self._phase = 0, 0.0, ""
+        self.host_clock: Callable[[], float | None] = lambda: None
+        self._host_until: float | None = None
         self._is_still = False
+        self._was_clear = False  # nothing was left of a start when it was looked whether a writer runs
         self._looked = self._tried = 0.0
         self._tries = 0
 
@@ -134,23 +223,29 @@ class Keeper:
         """What the agent grants; the newest counts. Stopping is looked at anew, whatever was seen before."""
         self.number = message["n"]
         if message["until"]:
-            self.until = message["until"]
+            self.until, self._host_until = message["until"], message.get("host")
         else:
             self.until, self._phase = min(self.until, now + self._soft_s), ""
 
     def turn(self, now: float) -> None:
         """Look at the clock, do what it demands, give a sign."""
+        host = self.host_clock()
+        if self._host_until is not None:  # whichever of the two clocks is first
+            self.until = now if host is None else min(self.until, now + self._host_until - host)
         wanted = phase(now, self.until, self._soft_s, self._hard_s)
         if wanted != self._phase:
             self._phase, self._is_still = wanted, False
             self._looked = now if wanted != RUN else 0.0
             self._tries = 0
-            if wanted != RUN:
-                self._writers.begin(wanted, now)
+            if wanted == KILL or (wanted == STOP and not self._writers.is_busy("start", now)):
+                self._writers.begin(wanted, now)  # a start that runs is let end before the stop
+        if wanted == RUN:
+            self._writers.forget()
         self._act(wanted, now)
         if may_pet(now, self.until, self._watchdog.timeout_s, self._is_still):
             self._watchdog.pet()
-        self._tell({"n": self.number, "phase": self._phase, "still": self._is_still})
+        told = {"n": self.number, "phase": self._phase, "still": self._is_still}
+        self._tell(told if host is None else {**told, "host": host})
 
     def is_still(self) -> bool:
         """Whether the writers were seen to stand still since this phase began."""
@@ -177,15 +272,20 @@ class Keeper:
     def _end(self, wanted: str, now: float) -> None:
         """One attempt after the other until none runs; then look again and again: somebody may start one."""
         writers = self._writers
+        if wanted == STOP and writers.is_busy("start", now):
+            self._is_still = False
+            return
+        if wanted == KILL:
+            writers.kill_starts()
         if writers.result("runs") == 1:
-            self._is_still = True
-            if now - self._looked >= self._look_s:
-                self._looked = now
-                writers.begin("runs", now)
+            is_starting = writers.is_starting()
+            self._is_still = self._was_clear and not is_starting
+            if not self._was_clear or now - self._looked >= self._look_s:
+                self._look(now, not is_starting)
             return
         self._is_still = False
         if writers.result(wanted) is not None:
-            writers.begin("runs", now)
+            self._look(now, not writers.is_starting())
             return
         if self._tries > MOST_TRIES and now - self._tried < self._look_s:
             return
@@ -193,6 +293,10 @@ class Keeper:
         writers.begin(wanted, now)
         if wanted == KILL and self._reset and 0 < self.until - self._hard_s / 2 <= now:
             reset(self._reset)
+
+    def _look(self, now: float, is_clear: bool) -> None:
+        self._looked, self._was_clear = now, is_clear
+        self._writers.begin("runs", now)
 
 
 def reset(path: str) -> None:
@@ -227,6 +331,7 @@ def main(path: str) -> None:
     writers = Writers(config["writers"], config["timing"]["hard_s"] / 4)
     watchdog = Watchdog(config.get("watchdog", ""), max(1, int(config["timing"]["hard_s"])))
     keeper = Keeper(config, writers, watchdog, tell)
+    keeper.host_clock = host_clock_of()
     rest = b""
     while True:
         ready, _, _ = select.select([0], [], [], config["timing"]["tick_s"])

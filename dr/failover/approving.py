@@ -24,7 +24,7 @@ def enough(job: MoveJob) -> bool:
     row = job.failover
     if job.is_glass_broken:
         said = [row.glass[one] for one in ("first", "second")]
-        is_bound = all(one["plan_sha256"] == row.plan_sha256 for one in said)
+        is_bound = all(one["plan_sha256"] == row.plan_sha256 and one["user"] != row.asked_by for one in said)
         return is_bound and said[0]["user"] != said[1]["user"] and said[0]["role"] != said[1]["role"]
     return len(counted(job.approvals, row.plan_sha256, row.asked_by)) >= NEEDED
 

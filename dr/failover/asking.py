@@ -21,7 +21,7 @@ from cloudctl.store import UnitOfWork
 from dr.acting import path_of
 from dr.failover import evidence, losing, register
 from dr.failover.approving import NEEDED
-from dr.failover.job import ENDED, KINDS, PLANNED, SUBJECT, UNPLANNED
+from dr.failover.job import ENDED, KINDS, PLANNED, SUBJECT, UNPLANNED, UNREAD
 from dr.failover.people import MOST_TEXT, deciders, record, told
 from dr.plans.document import of_json
 
@@ -215,5 +215,6 @@ def _row(core: Core, actor: Actor, wanted: Wanted, read: _Read, outlook: Outlook
         from_site_id=read.source, to_site_id=read.target, state=FailoverState.REQUESTED, owner=new_id(),
         base_epoch=base, point_id=read.loss.get("point"), loss=dict(read.loss), reason=wanted.reason.strip(),
         evidence=evidence.told(outlook.seen, read.source), times={"requested": now.isoformat()},
+        made={} if outlook.register is not None else {UNREAD: True},
         asked_at=now, asked_by=actor.user_id,
     )  # fmt: skip

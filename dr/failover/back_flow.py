@@ -8,6 +8,7 @@ Then the way back is a planned move like any other. Nothing at the old site is d
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloudctl.config import Settings
@@ -21,11 +22,11 @@ from cloudctl.models import (
     RecoveryPoint,
 )
 from cloudctl.operations import Run
-from cloudctl.ports import Clouds
+from cloudctl.ports import Clouds, Register
 from cloudctl.store import UnitOfWork
 from dr.failover.data import Data
 from dr.failover.job import MoveJob, load
-from dr.failover.off import servers_of, still_on
+from dr.failover.off import servers_of, still_on, without_agent
 from dr.failover.protocols import DataWay, Voting
 from dr.levels import reaches
 from dr.members import SYSTEM
@@ -69,10 +70,9 @@ class MakeReady:
 
     def _quarantine(self, run: Run, job: MoveJob) -> Later | None:
         """The register names the new site, and nobody writes at the old one."""
-        old, entry = job.failover.from_site_id, self._witness.read(job.group)
-        if entry is None or entry.holder == old:
-            raise Refused("the witness says that {site} holds {plan}", site=old, plan=job.group)
-        if self._witness.servers(job.group, old):
+        old, entry = job.failover.from_site_id, self._must_be_there(job)
+        enrolled = self._witness.servers(job.group, old)
+        if enrolled and not without_agent(run, job.document, old, enrolled):
             word = self._witness.read_stopped(job.group, old)
             if word is None or not word.is_proof(entry.epoch):
                 return Later(_LOOK_S, f"the agents of {old} to say that their writers stand still")
@@ -87,6 +87,7 @@ class MakeReady:
 
     def _capture(self, run: Run, job: MoveJob) -> Later | None:
         """What was written there and went nowhere stays readable, locked, whatever comes later."""
+        self._must_be_there(job)
         if not job.parts(Way.POINTS):
             self._go_on(run, REPROTECT, CAPTURE, "no data of it goes by points")
             return None
@@ -100,7 +101,14 @@ class MakeReady:
 
     def _reprotect(self, run: Run, job: MoveJob) -> Later | None:
         """The first data from the new site has arrived at the old one, and was read back there."""
-        wait = self._data.reprotect(run, job)
+        self._must_be_there(job)
+
+        def must_be_mine() -> None:
+            run.must_hold()
+            self._must_be_there(job)
+            run.must_hold()
+
+        wait = self._data.reprotect(run, replace(job, must_be_mine=must_be_mine))
         if wait is not None:
             return wait
         old = job.failover.from_site_id
@@ -122,6 +130,13 @@ class MakeReady:
         return None
 
     # -- the pieces
+
+    def _must_be_there(self, job: MoveJob) -> Register:
+        """The entry as it is now. Refused where it names the old site: what is there is in use again."""
+        old, entry = job.failover.from_site_id, self._witness.read(job.group)
+        if entry is None or entry.holder == old:
+            raise Refused("the witness says that {site} holds {plan}", site=old, plan=job.group)
+        return entry
 
     def _point(self, run: Run, job: MoveJob, word: str, site: str) -> RecoveryPoint | Later:
         """The point of the system at the site that this operation began: once, found again after a crash."""

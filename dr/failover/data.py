@@ -59,6 +59,10 @@ class Data:
         """The servers of one part; their addresses by the names they have in the plan."""
         return self._ways[part.way].start(run, job, part)
 
+    def let_go(self, run: Run, job: MoveJob) -> Later | None:
+        """The old site's storage takes writes again, as far as it was taken from it."""
+        return _soonest([wait for way, parts in self._used(job) if (wait := way.let_go(run, job, parts))])
+
     def undo(self, run: Run, job: MoveJob) -> int:
         """What was made goes; how much is still there."""
         return sum(way.undo(run, job, parts) for way, parts in self._used(job))

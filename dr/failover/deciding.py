@@ -21,7 +21,7 @@ from cloudctl.store import UnitOfWork
 from dr.failover import evidence
 from dr.failover.approving import NEEDED, counted, other_role
 from dr.failover.asking import Outlook
-from dr.failover.job import RETURNABLE, SUBJECT, UNPLANNED, go
+from dr.failover.job import RETURNABLE, SUBJECT, UNPLANNED, UNREAD, go
 from dr.failover.people import (
     MIN_REASON,
     MOST_TEXT,
@@ -72,6 +72,9 @@ def approve(
         if len(counted(given, row.plan_sha256, row.asked_by)) >= NEEDED:
             row.evidence = evidence.told(outlook.seen, row.from_site_id) or row.evidence
             _must_be_gone(row, plan, outlook)
+            now = outlook.register
+            if now is not None and (row.made or {}).get(UNREAD) and now.holder == row.from_site_id:
+                row.base_epoch = now.epoch  # the plan knows nothing of moves that were given back
             begin(core, uow, row)
         return told(row)
 
@@ -132,6 +135,8 @@ def break_glass(
     """
     with core.store.write() as uow:
         row, plan = to_decide(uow, actor, failover_id, FailoverState.SEIZED, FailoverState.RESERVED)
+        if row.asked_by == actor.user_id:
+            raise SecondPersonNeeded("whoever asked for the move {id} cannot approve it", id=row.id)
         if row.kind != UNPLANNED:
             raise Refused("a planned move needs no broken glass: its old site is there")
         if {plan.sha256, plan_sha256} != {row.plan_sha256}:

@@ -7,10 +7,11 @@ move: there somebody can say that the writers stand still, so somebody has to.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cloudctl.errors import CloudctlError, LeaseLost, StoreUnavailable
+from cloudctl.errors import CloudctlError, LeaseLost, StoreUnavailable, WitnessUnavailable
 from cloudctl.operations import Run
 from dr.failover import timing
 from dr.failover.job import MoveJob
+from dr.failover.off import COMPUTE, without_agent
 from dr.failover.protocols import Fence, Proof, Voting, Waiting
 
 WORD, LEASE, GLASS = "agents", "lease", "broken_glass"
@@ -28,12 +29,16 @@ class AgentsWord:
 
     def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
         row = job.failover
-        if not self._witness.servers(job.group, row.from_site_id):
-            return None
+        enrolled = self._witness.servers(job.group, row.from_site_id)
+        if not enrolled or without_agent(run, job.document, row.from_site_id, enrolled):
+            return None  # the word of some is not the word of all
         word = self._witness.read_stopped(job.group, row.from_site_id)
         if word is None or not word.is_proof(row.base_epoch + 1):
             return Waiting("the agents to say that their writers stand still", _LOOK_S)
         return Proof(WORD, {"epoch": word.epoch, "seen": word.seen, "at": word.at})
+
+    def forget(self, run: Run, job: MoveJob) -> None:
+        """It keeps nothing."""
 
 
 class LeaseOver:
@@ -52,9 +57,9 @@ class LeaseOver:
 
     def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
         row = job.failover
-        if not job.is_glass_broken and not self._has_agents(job):
+        if not job.is_glass_broken and not self._has_agents(run, job):
             return None  # nobody stops writers that no agent holds: waiting proves nothing
-        needed = timing.wait_s(job.document.lease_s)
+        needed = timing.wait_s(self._lease_s(job))
         since = self._since.setdefault((row.id, run.owner), self._monotonic())
         waited = self._monotonic() - since
         if waited < needed:
@@ -63,8 +68,25 @@ class LeaseOver:
         rung = LEASE if not job.is_glass_broken else GLASS
         return Proof(rung, {"waited_s": round(waited, 3), "needed_s": round(needed, 3)})
 
-    def _has_agents(self, job: MoveJob) -> bool:
-        return bool(self._witness.servers(job.group, job.failover.from_site_id))
+    def forget(self, run: Run, job: MoveJob) -> None:
+        """Waited for anew: the register was closed only now."""
+        self._since.pop((job.failover.id, run.owner), None)
+
+    def _lease_s(self, job: MoveJob) -> float:
+        """The longest that may still be held: the plan may have been edited since agents were installed."""
+        planned = float(job.document.lease_s)
+        try:
+            return max(planned, self._witness.lease_s(job.group, job.failover.from_site_id))
+        except WitnessUnavailable:
+            if not job.is_glass_broken:
+                raise
+            return planned
+
+    def _has_agents(self, run: Run, job: MoveJob) -> bool:
+        """Whether every server that can write there has one."""
+        old = job.failover.from_site_id
+        enrolled = self._witness.servers(job.group, old)
+        return bool(enrolled) and not without_agent(run, job.document, old, enrolled)
 
 
 def climb(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting:
@@ -88,6 +110,14 @@ def climb(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting:
     if not waits:
         return Waiting(_why(said), 5.0)
     return Waiting("; ".join(one.why for one in waits), min(one.seconds for one in waits))
+
+
+def ask_again(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting | None:
+    """What is seen now by a rung that reads what anybody may change; None where the proof stays as it is."""
+    rung = (job.failover.fence or {}).get("rung")
+    if rung != COMPUTE:
+        return None
+    return next(one.prove(run, job) for one in rungs if one.rung == rung)
 
 
 def _why(said: Mapping[str, str]) -> str:

@@ -6,6 +6,8 @@ be given back, through the register as it was taken; after it the move only goes
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from cloudctl.audit import Audit
 from cloudctl.clock import monotonic
@@ -15,15 +17,16 @@ from cloudctl.lifecycle import Done, Failed, FailoverState, Later, Outcome
 from cloudctl.models import ProtectionPlan
 from cloudctl.operations import Run
 from dr.alarm import raise_alarm
-from dr.failover import closing, fences, starting
+from dr.failover import closing, fences, homes, starting
 from dr.failover.approving import enough
 from dr.failover.data import Data
 from dr.failover.fences import AgentsWord, LeaseOver
+from dr.failover.glass import Glass
 from dr.failover.holding import Holding, Standing
-from dr.failover.job import ABORT, LOSE, RETURNABLE, SUBJECT, MoveJob, enter, load
-from dr.failover.protocols import Answering, DataWay, Fence, NoSteering, Proof, Steering, Voting
+from dr.failover.job import ABORT, LOSE, OPENED_AT, RETURNABLE, SUBJECT, TAKEN, MoveJob, enter, load
+from dr.failover.protocols import Answering, DataWay, Fence, NoSteering, Proof, Steering, Voting, Waiting
 from dr.plans.document import Way
-from provisioning.turning_back import turn_back
+from provisioning.turning_back import failed, turn_back
 
 S = FailoverState
 _AGAIN_S = 15.0
@@ -47,11 +50,13 @@ class Move:
     ) -> None:
         self._settings = settings
         self._audit = audit
+        self._witness = witness
         self._holding = Holding(witness)
         self._data = Data(ways)
         self._steering = steering or NoSteering()
         self._starting = starting.Starting(self._data, answering, settings)
         self._rungs = (AgentsWord(witness), *rungs, LeaseOver(witness, clock_s))
+        self._glass = Glass(self._holding, self._rungs)
         self._stages: Mapping[FailoverState, Stage] = {
             S.APPROVED: self._reserve,
             S.RESERVED: self._drain_or_seize,
@@ -72,11 +77,19 @@ class Move:
             job = load(run, self._settings.installation, self._audit)
             if job.state == S.ABORTED:
                 return _ended(job)
-            stage = self._stages.get(job.state)
-            if stage is None:
-                return Done()  # people are at the new site; somebody commits
+            if job.state in RETURNABLE and job.is_undoing:  # whoever turned it died before the record of that
+                self._turn(run, job, failed(job.operation).error)
+                continue
             if job.state in RETURNABLE and job.operation.cancel_asked_at is not None:
                 raise Cancelled("the move was stopped")
+            wait = self._glass.mend(run, job)
+            if wait is not None:
+                if wait.seconds > 0:
+                    return wait
+                continue
+            stage = self._stages.get(job.state)
+            if stage is None:  # people are at the new site; somebody commits
+                return Later(_AGAIN_S, "the witness to answer") if self._glass.is_behind(run, job) else Done()
             wait = stage(run, job)
             if wait is not None:
                 return wait
@@ -86,10 +99,7 @@ class Move:
         job = load(run, self._settings.installation, self._audit)
         if job.state in RETURNABLE:
             wait = turn_back(run, error, ("move", "failed"), "giving it back")
-            with run.write() as (uow, _operation):
-                row = enter(uow, run, job, ABORT, error.text())
-                if row is not None:
-                    row.error_code, row.error_message = error.code, error.text()
+            self._turn(run, job, error)
             return wait
         if job.state == S.ABORTED:
             turn_back(run, error, ("move", "failed"), "nothing of it is left")
@@ -117,8 +127,10 @@ class Move:
 
     def _seize(self, run: Run, job: MoveJob) -> Later | None:
         """The next epoch is ours and closed: nobody at the old site can renew."""
+        said: dict[str, Any] = {}
         try:
             found = self._holding.seize(run, job)
+            said = {TAKEN: job.failover.base_epoch + 1}
         except WitnessUnavailable:
             if not job.is_glass_broken:
                 raise
@@ -128,7 +140,7 @@ class Move:
         with run.write() as (uow, _operation):
             row = enter(uow, run, job, "seize")
             if row is not None:
-                row.epoch = row.base_epoch + 1
+                row.epoch, row.made = row.base_epoch + 1, {**(row.made or {}), **said}
         return None
 
     def _fence(self, run: Run, job: MoveJob) -> Later | None:
@@ -151,7 +163,7 @@ class Move:
         standing = self._standing(job)
         if standing == Standing.LOST:
             return self._go_on(run, job, ABORT)
-        marker = self._data.final_sync(run, job)
+        marker = self._data.final_sync(run, self._watched(run, job))
         if isinstance(marker, Later):
             return marker
         with run.write() as (uow, _operation):
@@ -162,19 +174,30 @@ class Move:
 
     def _restore(self, run: Run, job: MoveJob) -> Later | None:
         """All that can be given back is made ready; then the intent, from which there is no way back."""
-        return self._go_on(run, job, "promote", self._data.restore(run, job))
+        wait = self._data.restore(run, job)
+        if wait is None:
+            self._look_again(run, job)
+        return self._go_on(run, job, "promote", wait)
+
+    def _look_again(self, run: Run, job: MoveJob) -> None:
+        """Refused where a server that was off is on again: nothing keeps it off but people."""
+        found = fences.ask_again(run, job, self._rungs)
+        if isinstance(found, Waiting):
+            raise Refused("{site} may be writing again: {why}", site=job.failover.from_site_id, why=found.why)
 
     def _promote(self, run: Run, job: MoveJob) -> Later | None:
         if self._standing(job) == Standing.LOST:
             return self._lose(run, job)
-        return self._go_on(run, job, "promoted", self._data.promote(run, job))
+        return self._go_on(run, job, "promoted", self._data.promote(run, self._watched(run, job)))
 
     # -- the new site
 
     def _open(self, run: Run, job: MoveJob) -> Later | None:
         """Only now may the agent of the new site take the lease; from here on the system runs there."""
+        said: dict[str, Any] = {}
         try:
-            found = self._holding.open(run, job)
+            found = self._must_not_be_old(job, self._holding.open(run, job))
+            said = {OPENED_AT: run.clock.now().isoformat()}
         except WitnessUnavailable:
             if not job.is_glass_broken:
                 raise
@@ -184,12 +207,15 @@ class Move:
         with run.write() as (uow, _operation):
             row = enter(uow, run, job, "open")
             if row is not None:
+                row.made = {**(row.made or {}), **said}
                 plan = uow.for_update(ProtectionPlan, row.plan_id)
                 plan.active_site_id, plan.epoch = row.to_site_id, row.base_epoch + 1
         return None
 
     def _start(self, run: Run, job: MoveJob) -> Later | None:
-        return self._go_on(run, job, "start", self._starting.start(run, job))
+        wait = self._starting.start(run, job)
+        homes.settle(run, job, self._witness)  # before that no copied agent lets anything run
+        return self._go_on(run, job, "start", wait)
 
     def _validate(self, run: Run, job: MoveJob) -> Later | None:
         return self._go_on(run, job, "validate", self._starting.validate(run, job))
@@ -204,10 +230,17 @@ class Move:
     # -- the way back
 
     def _give_back(self, run: Run, job: MoveJob) -> Later | None:
-        """The register first, so that the old site may write again; then what was made here goes."""
+        """While the register is ours, the old site's storage; then the register, so that it may write again;
+        then what was made here goes. Where the register is not ours, the storage is another's to turn."""
         may_be_seized = S.RESERVED in (job.failover.times or {})  # the act comes before its record
-        if may_be_seized and not self._holding.give_back(run, job):
-            return Later(1.0, "the register to be given back")
+        has_register = self._holding.has_witness or not job.is_glass_broken
+        if may_be_seized and has_register:
+            if self._holding.is_closed(job):
+                wait = self._data.let_go(run, self._watched(run, job))
+                if wait is not None:
+                    return wait
+            if not self._holding.give_back(run, job):
+                return Later(1.0, "the register to be given back")
         wait = self._steering.give_back(run, job) if job.is_planned else None
         if wait is not None:
             return wait
@@ -223,12 +256,41 @@ class Move:
     # -- the pieces
 
     def _standing(self, job: MoveJob) -> Standing:
+        """MINE or LOST. While no witness answers, two people answer for it."""
         try:
-            return self._holding.standing(job)
+            return self._must_not_be_old(job, self._holding.standing(job))
         except WitnessUnavailable:
             if not job.is_glass_broken:
                 raise
             return Standing.MINE
+
+    @staticmethod
+    def _must_not_be_old(job: MoveJob, found: Standing) -> Standing:
+        """Conflict where the register does not know the move, or not yet: the glass is taken past nothing
+        that answers, so the next pass takes the register first."""
+        is_untaken = job.is_glass_broken and TAKEN not in job.made
+        if found == Standing.OLD or (found == Standing.LOST and is_untaken):
+            template = "the witness does not say that {site} holds {plan}"
+            raise Conflict(template, site=job.site.id, plan=job.group)
+        return found
+
+    def _turn(self, run: Run, job: MoveJob, error: CloudctlError) -> None:
+        """It is given back from now on, and why."""
+        with run.write() as (uow, _operation):
+            row = enter(uow, run, job, ABORT, error.text())
+            if row is not None:
+                row.error_code, row.error_message = error.code, error.text()
+
+    def _watched(self, run: Run, job: MoveJob) -> MoveJob:
+        """The job for acts at a storage, which ask before each that it is still theirs to do."""
+
+        def must_be_mine() -> None:
+            run.must_hold()
+            if self._standing(job) != Standing.MINE:
+                raise Conflict("another move was faster")
+            run.must_hold()
+
+        return replace(job, must_be_mine=must_be_mine)
 
     def _go_on(self, run: Run, job: MoveJob, event: str, wait: Later | None = None) -> Later | None:
         """Enter the next state, unless something is waited for."""

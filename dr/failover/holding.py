@@ -5,11 +5,12 @@ WitnessUnavailable whenever no majority answers: who may write is then not known
 
 from enum import StrEnum
 
-from cloudctl.errors import Conflict
+from cloudctl.errors import Conflict, Refused
 from cloudctl.operations import Run
 from cloudctl.ports import Register, Witness
 from dr.failover import register
 from dr.failover.job import MoveJob
+from dr.failover.no_witness import NoWitness
 
 
 class Standing(StrEnum):
@@ -25,6 +26,11 @@ class Holding:
 
     def __init__(self, witness: Witness) -> None:
         self._witness = witness
+
+    @property
+    def has_witness(self) -> bool:
+        """Whether there is one that may answer some day."""
+        return not isinstance(self._witness, NoWitness)
 
     def standing(self, job: MoveJob) -> Standing:
         """As a majority has it now."""
@@ -42,6 +48,11 @@ class Holding:
         found = _standing(now, job)
         return Standing.LOST if found == Standing.OLD else found
 
+    def is_closed(self, job: MoveJob) -> bool:
+        """Whether the epoch is ours, and nobody may write under it yet."""
+        now = self._witness.read(job.group)
+        return now is not None and _standing(now, job) == Standing.MINE and not now.is_open
+
     def open(self, run: Run, job: MoveJob) -> Standing:
         """Open the epoch that is ours; what is open already stays so."""
         now = self._witness.read(job.group)
@@ -56,8 +67,15 @@ class Holding:
         return found
 
     def give_back(self, run: Run, job: MoveJob) -> bool:
-        """Give an epoch that is ours and closed to the site that was open last; True: it is ours no more."""
+        """Give an epoch that is ours and closed to the site that was open last; True: it is ours no more.
+
+        A swap of ours may still be under way when the entry is as it was asked for: the same value is
+        written again, so that it comes too late.
+        """
         now = self._witness.read(job.group)
+        if now is not None and register.may_seize(now, job.failover.base_epoch, job.failover.to_site_id):
+            run.must_hold()
+            now = self._swap(job, now, now)
         if now is None or _standing(now, job) != Standing.MINE or now.is_open:
             return True
         run.must_hold()
@@ -74,8 +92,13 @@ class Holding:
             return self._witness.read(job.group)
 
     def _break(self, run: Run, job: MoveJob, now: Register | None) -> Standing:
-        """Two people have said so: ours, whatever the entry is, above every epoch there was."""
+        """Two people have said so: ours, whatever the entry is, above every epoch there was.
+
+        Refused where the new site holds an open entry already: its writers may run, by another move.
+        """
         row = job.failover
+        if now is not None and now.is_open and now.holder == row.to_site_id:
+            raise Refused("the witness says that {site} holds {plan}", site=now.holder, plan=job.group)
         before = now or register.first(job.group, row.from_site_id)
         run.must_hold()
         with run.write() as (uow, _operation):

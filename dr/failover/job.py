@@ -1,6 +1,6 @@
 """What one pass of a move works on: its rows, the plan it was approved for, and where both sites are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ SUBJECT = "failover"
 PLANNED, UNPLANNED = "planned", "unplanned"
 KINDS = (PLANNED, UNPLANNED)
 ABORT, LOSE = "abort", "lose"  # events
+TAKEN, OPENED_AT = "register_epoch", "register_opened_at"  # in `made`: what the register itself has said
+UNREAD = "base_epoch_unread"  # in `made`: nobody answered when the move was asked for
 
 #: From here on nothing is given back: a move goes on, whatever it meets.
 RETURNABLE = frozenset(row.source for row in FAILOVER if row.event == ABORT)
@@ -35,6 +37,7 @@ class MoveJob:
     approvals: tuple[FailoverApproval, ...]
     site: Site  # to which it goes
     audit: Audit | None = None  # into which every state goes that is entered
+    must_be_mine: Callable[[], None] = lambda: None  # reads the register again; Conflict when it is not
 
     @cached_property
     def document(self) -> Document:

@@ -16,16 +16,25 @@ class NoWitness:
     def read_stopped(self, group: str, site: str) -> Stopped | None:
         raise _nobody()
 
+    def lease_s(self, group: str, site: str) -> float:
+        raise _nobody()
+
+    def settle(self, group: str, machine: str, site: str, server: str) -> None:
+        raise _nobody()
+
+    def home(self, group: str, machine: str) -> tuple[str, str] | None:
+        raise _nobody()
+
     def read_observations(self, group: str) -> list[Observation]:
         raise _nobody()
 
     def members(self) -> list[Member]:
         return []
 
-    def enrol(self, group: str, site: str, server: str) -> None:
+    def enrol(self, group: str, site: str, server: str, lease_s: float = 0) -> None:
         raise _nobody()
 
-    def say_stopped(self, word: Stopped, server: str) -> None:
+    def say_stopped(self, word: Stopped, server: str, lease_s: float = 0) -> None:
         raise _nobody()
 
     def dismiss(self, group: str, site: str, server: str) -> None:

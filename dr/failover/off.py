@@ -4,6 +4,9 @@ For systems without agents, and for when those say nothing. cloudctl stops nothi
 server on purpose knows better than a rule whether it may be stopped, and leaves it off.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from cloudctl.lifecycle import ResourceState
 from cloudctl.models import Resource
 from cloudctl.operations import Run
@@ -38,19 +41,39 @@ class ServersOff:
             return Waiting(f"{', '.join(running)} to be stopped at {site}", _LOOK_S)
         return Proof(COMPUTE, {"off": sorted(known.values())})
 
+    def forget(self, run: Run, job: MoveJob) -> None:
+        """It keeps nothing."""
+
 
 def servers_of(run: Run, document: Document, site: str) -> dict[str, str]:
     """What can write for the system at a site: names by their ids there; parts that keep nothing left out."""
     idle = {name for part in document.parts if part.serving is Serving.STATELESS for name in part.servers}
+    return {
+        row.external_id: row.name
+        for said, row in _told(run, document, site)
+        if row.external_id and not any(is_server(said, name) for name in idle)
+    }
+
+
+def without_agent(run: Run, document: Document, site: str, enrolled: Sequence[str]) -> list[str]:
+    """Those of them whose agent the witness has never heard of, by their names: nothing speaks for these.
+
+    An agent goes by the name of its server, or by its label.
+    """
+    writers = servers_of(run, document, site)
+    return sorted(
+        row.name
+        for said, row in _told(run, document, site)
+        if row.external_id in writers and not any(is_server(said, name) for name in enrolled)
+    )
+
+
+def _told(run: Run, document: Document, site: str) -> list[tuple[dict[str, Any], Resource]]:
+    """The rows of the system's servers there, each with what it is called."""
     with run.store.read() as uow:
         here = (Resource.site_id == site, Resource.system_id == document.system, Resource.kind == "server")
         rows = uow.all(Resource, *here, Resource.state != ResourceState.RELEASED)
-        told = [({"name": row.name, "label": (row.spec or {}).get("label")}, row) for row in rows]
-    return {
-        row.external_id: row.name
-        for said, row in told
-        if row.external_id and not any(is_server(said, name) for name in idle)
-    }
+        return [({"name": row.name, "label": (row.spec or {}).get("label")}, row) for row in rows]
 
 
 def still_on(clouds: Clouds, site: str, known: dict[str, str]) -> list[str]:

@@ -133,6 +133,10 @@ class PointsWay:
         with run.store.read() as uow:
             return {name: described.addresses_of(uow.need(Resource, row)) for name, row in rows.items()}
 
+    def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
+        """Nothing was taken from it."""
+        return None
+
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
         """Volumes, and whatever the restoring left; their rows count no more."""
         row = self._find(run, job)

@@ -46,6 +46,9 @@ class Fence(Protocol):
     def prove(self, run: Run, job: MoveJob) -> Proof | Waiting | None:
         """Do what it can and read it back; None when this rung does not reach the old site's writers."""
 
+    def forget(self, run: Run, job: MoveJob) -> None:
+        """What it saw of this move so far counts no more."""
+
 
 class DataWay(Protocol):
     """How the data of some parts gets to the other site."""
@@ -65,8 +68,12 @@ class DataWay(Protocol):
     def start(self, run: Run, job: MoveJob, part: Part) -> Mapping[str, Sequence[str]] | Later:
         """The servers of one part stand at the target; their addresses by name then."""
 
+    def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
+        """The old site's storage takes writes again; only before `promote`, while the register is ours and
+        closed, and asked through `job.must_be_mine` right before each change."""
+
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
-        """What was made goes again; how much is still there. Only before `promote`."""
+        """What was made here goes again; how much is still there. Only before `promote`."""
 
     def reprotect(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
         """The data goes the other way from now on."""
@@ -122,6 +129,9 @@ class WithoutData:
 
     def start(self, run: Run, job: MoveJob, part: Part) -> Mapping[str, Sequence[str]] | Later:
         return {}
+
+    def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
+        return None
 
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
         return 0

@@ -80,7 +80,9 @@ class ReplicationWay:
         ids = list(self._pairs(run, job, parts).values())
         row = job.failover
         word = f"epoch-{row.base_epoch + 1}:move-{row.id}"
-        return way.final_sync(self._replication, row.from_site_id, row.to_site_id, ids, word, run.clock.now())
+        return way.final_sync(
+            self._replication, row.from_site_id, row.to_site_id, ids, word, run.clock.now(), job.must_be_mine
+        )  # fmt: skip
 
     def restore(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
         """The rows of all that will be adopted and built; nothing at a cloud but room in its quota."""
@@ -96,7 +98,8 @@ class ReplicationWay:
         flow has its fence then, and in a planned one the demotion has to arrive."""
         ids = self._pairs(run, job, parts)
         wait = way.promote(
-            self._replication, job.site.id, list(ids.values()), is_forced=not job.is_planned
+            self._replication, job.site.id, list(ids.values()), job.must_be_mine,
+            is_forced=not job.is_planned,
         )  # fmt: skip
         if wait is not None or job.made.get(ADOPTED):
             return wait
@@ -106,6 +109,7 @@ class ReplicationWay:
         adopted = way.adopt(
             inside, self._replication, job.site.id, list(wanted.values()),
             lambda pair: restore.tags(next(position for position, one in wanted.items() if one == pair)),
+            job.must_be_mine,
         )  # fmt: skip
         if isinstance(adopted, Later):
             return adopted
@@ -139,13 +143,16 @@ class ReplicationWay:
         with run.store.read() as uow:
             return {name: described.addresses_of(uow.need(Resource, row)) for name, row in rows.items()}
 
-    def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
-        """The old side is written again where it had been let go; rows count no more."""
+    def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
+        """The old side is written again where it had been let go."""
         ids = job.made.get(PAIRS) or {}
-        if job.is_planned and ids:
-            wait = way.give_back(self._replication, job.failover.from_site_id, list(ids.values()))
-            if wait is not None:
-                return len(ids)
+        if not job.is_planned or not ids:
+            return None
+        old = job.failover.from_site_id
+        return way.give_back(self._replication, old, list(ids.values()), job.must_be_mine)
+
+    def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
+        """Rows count no more."""
         row = self._find(run, job)
         if row is None or row.state == "failed":
             return 0
@@ -166,12 +173,15 @@ class ReplicationWay:
         if busy:
             return Later(15.0, f"{', '.join(busy)} to be detached at {old}, or its servers to be deleted")
 
-        def kept(pair_id: str, name: str) -> None:
-            remember(run, job.failover.id, **{KEPT: {**job.made.get(KEPT, {}), pair_id: name}})
+        def keep(pair_ids: Sequence[str]) -> dict[str, str]:
+            names = {one: f"kept-{job.failover.id}-{one[:8]}" for one in pair_ids}
+            if names:
+                remember(run, job.failover.id, **{KEPT: {**job.made.get(KEPT, {}), **names}})
+            return names
 
         return way.reprotect(
             self._replication, old, job.site.id, list(ids.values()), f"back-{job.failover.id}",
-            lambda pair_id: f"kept-{job.failover.id}-{pair_id[:8]}", kept,
+            keep, job.must_be_mine,
         )  # fmt: skip
 
     # -- the pieces

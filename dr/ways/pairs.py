@@ -50,6 +50,16 @@ def not_ready(replicas: Iterable[Replica], is_planned: bool) -> list[Replica]:
     return [one for one in replicas if one.state not in fine]
 
 
+def is_mark(found: str, word: str) -> bool:
+    """Whether it is the mark of one of the attempts to let a volume go for the move that has this word."""
+    return found.startswith(f"{word}:") and found[len(word) + 1 :].isdigit()
+
+
+def next_mark(found: str, word: str) -> str:
+    """The mark of the next attempt."""
+    return f"{word}:{int(found[len(word) + 1 :]) + 1 if is_mark(found, word) else 1}"
+
+
 @dataclass(frozen=True)
 class Lag:
     """How far a copy is behind, by the last beat that has arrived in it; None: no beat has arrived yet."""

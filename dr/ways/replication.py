@@ -5,7 +5,7 @@ Volumes of a system arrive one by one: storage of this kind keeps the order of t
 of several. A planned move has stopped the writers before; after a loss each volume is at a moment of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,10 @@ from cloudctl.errors import BuildFailed, StorageBusy, StorageUnavailable
 from cloudctl.lifecycle import Later
 from cloudctl.ports import TAG_RESOURCE, CloudInProject, NewAdoption, Replication, Tags
 from cloudctl.ports.replication import ReplicaState
-from dr.ways.pairs import Lag, Pair, Turn, beat_word, lag, turn
+from dr.ways.pairs import Lag, Pair, Turn, beat_word, is_mark, lag, next_mark, turn
 
 _LOOK_S = 2.0
+Hold = Callable[[], None]  # asked right before each change; raises when it is no longer ours to do
 _HERE = ("available", "in-use", "reserved", "attaching")
 
 
@@ -48,41 +49,59 @@ def lags(replication: Replication, target: str, pair_ids: Sequence[str], now: da
 
 
 def final_sync(
-    replication: Replication, source: str, target: str, pair_ids: Sequence[str], word: str, now: datetime
+    replication: Replication,
+    source: str,
+    target: str,
+    pair_ids: Sequence[str],
+    word: str,
+    now: datetime,
+    hold: Hold,
 ) -> dict[str, Any] | Later:
     """The writers stand still: what was written last arrives, shown by a mark that was written after it and
-    is read at the target. The source can be written to no more after this."""
+    is read at the target. The source can be written to no more after this.
+
+    A volume that could not be let go may have been written to since its mark: each attempt has a mark of its
+    own, and the last one at the source is the one that has to arrive.
+    """
     for one in replication.replicas(source, tuple(pair_ids)):
         if one.state is ReplicaState.PRIMARY:
             try:
-                if replication.marked(source, one.id) != word:
-                    replication.mark(source, one.id, word)
+                hold()
+                replication.mark(source, one.id, next_mark(replication.marked(source, one.id), word))
+                hold()
                 replication.demote(source, one.id)
             except StorageBusy as error:
                 return Later(_LOOK_S, error.text())
-    missing = [one for one in pair_ids if replication.marked(target, one) != word]
+    last = {one: replication.marked(source, one) for one in pair_ids}
+    missing = [
+        one
+        for one, mark in last.items()
+        if not is_mark(mark, word) or replication.marked(target, one) != mark
+    ]
     if missing:
         return Later(_LOOK_S, f"the last writes of {len(missing)} volumes to arrive")
     return {"word": word, "volumes": len(pair_ids), "read_at": now.isoformat(), "site": target}
 
 
 def promote(
-    replication: Replication, target: str, pair_ids: Sequence[str], *, is_forced: bool
+    replication: Replication, target: str, pair_ids: Sequence[str], hold: Hold, *, is_forced: bool
 ) -> Later | None:
     """They are written at the target from now on. By force only where the fence has proved that nobody
     writes at the other site."""
     for done, pair_id in enumerate(pair_ids):
         try:
+            hold()
             replication.promote(target, pair_id, is_forced=is_forced)
         except StorageBusy as error:
             return Later(_LOOK_S, f"{error.text()} ({done} of {len(pair_ids)})")
     return None
 
 
-def give_back(replication: Replication, source: str, pair_ids: Sequence[str]) -> Later | None:
+def give_back(replication: Replication, source: str, pair_ids: Sequence[str], hold: Hold) -> Later | None:
     """A planned move is given up before promotion: the source is primary again, nothing is lost."""
     for pair_id in pair_ids:
         try:
+            hold()
             replication.promote(source, pair_id)
         except StorageBusy as error:
             return Later(_LOOK_S, error.text())
@@ -95,6 +114,7 @@ def adopt(
     site: str,
     pairs: Sequence[Pair],
     tags_of: Callable[[Pair], Tags],
+    hold: Hold,
 ) -> dict[str, str] | Later:
     """Each promoted image is a volume of the project: Cinder's ids by row. What carries the row's tag already
     was adopted before a crash."""
@@ -104,6 +124,7 @@ def adopt(
         found = there.get(pair.row)
         if found is None:
             [replica] = replication.replicas(site, (pair.id,))
+            hold()
             inside.adopt_volume(
                 NewAdoption(pair.name, replica.image, pair.type, tags_of(pair), pair.is_bootable)
             )
@@ -126,25 +147,30 @@ def reprotect(
     new: str,
     pair_ids: Sequence[str],
     word: str,
-    aside: Callable[[str], str],
-    kept: Callable[[str, str], None],
+    keep: Callable[[Sequence[str]], Mapping[str, str]],
+    hold: Hold,
 ) -> Later | None:
     """The old site follows the new one, shown by a mark that has gone the whole way; None then.
 
-    What was written at the old site after a loss is kept whole, under the name that `aside` gives, before
-    anything is copied over it; `kept` is told of each. The old site's Cinder has released its volumes before.
+    What was written at the old site after a loss is kept whole before anything is copied over it, under the
+    names that `keep` gives and writes down before the first is renamed. The old site's Cinder has released
+    its volumes before.
     """
-    waits = []
+    waits, steps = [], {}
     for pair_id, replica in zip(pair_ids, replication.replicas(old, tuple(pair_ids)), strict=True):
         follows = replica.state is ReplicaState.REPLICA
-        step = turn(replica, replication.marked(old, pair_id) if follows else "", word)
+        word_there = replication.marked(old, pair_id) if follows else ""
+        steps[pair_id] = (replica, turn(replica, word_there, word))
+    kept = keep([one for one, (_, step) in steps.items() if step is Turn.KEEP_ASIDE])
+    for pair_id, (replica, step) in steps.items():
         try:
             if step is Turn.KEEP_ASIDE:
-                replication.set_aside(old, pair_id, aside(pair_id))
-                kept(pair_id, aside(pair_id))
+                hold()
+                replication.set_aside(old, pair_id, kept[pair_id])
                 waits.append("a volume to be copied anew")
             elif step is Turn.MARK:
                 if replication.marked(new, pair_id) != word:
+                    hold()
                     replication.mark(new, pair_id, word)
                 waits.append("a mark to arrive")
             elif step is Turn.WAIT:

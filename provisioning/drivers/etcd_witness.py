@@ -61,7 +61,19 @@ class EtcdWitness:
         return replace(after, version=int(answer["header"]["revision"]))
 
     def read_stopped(self, group: str, site: str) -> Stopped | None:
-        return weakest(word for _, word in self._words(group, site))
+        return weakest(_word(group, site, said) for _, said in self._words(group, site))
+
+    def lease_s(self, group: str, site: str) -> float:
+        return max((float(said.get("lease_s", 0)) for _, said in self._words(group, site)), default=0.0)
+
+    def settle(self, group: str, machine: str, site: str, server: str) -> None:
+        text = json.dumps({"site": site, "server": server})
+        self._ask("kv/put", {"key": _b64(self._key("homes", group, machine)), "value": _b64(text)})
+
+    def home(self, group: str, machine: str) -> tuple[str, str] | None:
+        found = self._ask("kv/range", {"key": _b64(self._key("homes", group, machine))}).get("kvs", [])
+        said = json.loads(_plain(found[0]["value"])) if found else None
+        return (said["site"], said["server"]) if said else None
 
     def read_observations(self, group: str) -> list[Observation]:
         found = []
@@ -76,15 +88,21 @@ class EtcdWitness:
 
     # -- Agents
 
-    def enrol(self, group: str, site: str, server: str) -> None:
+    def enrol(self, group: str, site: str, server: str, lease_s: float = 0) -> None:
         key = _b64(self._key("agents", group, site, server))
-        is_new = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": "0"}
-        put = {"request_put": {"key": key, "value": _b64("{}")}}
-        self._ask("kv/txn", {"compare": [is_new], "success": [put]})
+        found = self._ask("kv/range", {"key": key}).get("kvs", [])
+        said = json.loads(_plain(found[0]["value"])) if found else {}
+        if found and float(said.get("lease_s", 0)) >= lease_s:
+            return
+        revision = found[0]["mod_revision"] if found else "0"  # its word may have come meanwhile
+        is_same = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision}
+        put = {"request_put": {"key": key, "value": _b64(json.dumps({**said, "lease_s": lease_s}))}}
+        self._ask("kv/txn", {"compare": [is_same], "success": [put]})
 
-    def say_stopped(self, word: Stopped, server: str) -> None:
+    def say_stopped(self, word: Stopped, server: str, lease_s: float = 0) -> None:
         key = self._key("agents", word.group, word.site, server)
-        text = json.dumps({"epoch": word.epoch, "at": word.at, "seen": word.seen})
+        said = {"epoch": word.epoch, "at": word.at, "seen": word.seen, "lease_s": lease_s}
+        text = json.dumps(said)
         self._ask("kv/put", {"key": _b64(key), "value": _b64(text)})
 
     def dismiss(self, group: str, site: str, server: str) -> None:
@@ -113,12 +131,12 @@ class EtcdWitness:
         found: list[Json] = self._ask("kv/range", {"key": _b64(start), "range_end": _b64(end)}).get("kvs", [])
         return found
 
-    def _words(self, group: str, site: str) -> list[tuple[str, Stopped | None]]:
+    def _words(self, group: str, site: str) -> list[tuple[str, Json]]:
         found = []
         for kv in self._below(self._key("agents", group, site, "")):
             said = json.loads(_plain(kv["value"]))
             server = unquote(_plain(kv["key"]).rsplit("/", 1)[1])
-            found.append((server, Stopped(group, site, **said) if said else None))
+            found.append((server, said))
         return found
 
     def _ask(self, path: str, body: Json) -> Any:
@@ -179,6 +197,13 @@ def _b64(text: str) -> str:
 
 def _plain(text: str) -> str:
     return base64.b64decode(text).decode()
+
+
+def _word(group: str, site: str, said: Json) -> Stopped | None:
+    """An agent's word, of which newer agents may say more; None: it has only enrolled."""
+    if "epoch" not in said:
+        return None
+    return Stopped(group, site, said["epoch"], said["at"], said["seen"])
 
 
 def _text(register: Register) -> str:

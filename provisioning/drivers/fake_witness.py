@@ -26,6 +26,8 @@ class _State:
     revision: int = 0
     registers: dict[str, Register] = field(default_factory=dict)
     words: dict[tuple[str, str, str], Stopped | None] = field(default_factory=dict)
+    leases: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    homes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     observations: dict[tuple[str, str, str, str], tuple[float, Observation]] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     down: set[str] = field(default_factory=set)
@@ -92,6 +94,22 @@ class FakeWitness:
             words = [word for key, word in self._state.words.items() if key[:2] == (group, site)]
         return weakest(words)
 
+    def lease_s(self, group: str, site: str) -> float:
+        with self._state.lock:
+            self._reach()
+            return max((at for key, at in self._state.leases.items() if key[:2] == (group, site)), default=0)
+
+    def settle(self, group: str, machine: str, site: str, server: str) -> None:
+        with self._state.lock:
+            self._reach()
+            self._state.homes[group, machine] = (site, server)
+            self._answer()
+
+    def home(self, group: str, machine: str) -> tuple[str, str] | None:
+        with self._state.lock:
+            self._reach()
+            return self._state.homes.get((group, machine))
+
     def read_observations(self, group: str) -> list[Observation]:
         with self._state.lock:
             self._reach()
@@ -112,15 +130,18 @@ class FakeWitness:
 
     # -- Agents
 
-    def enrol(self, group: str, site: str, server: str) -> None:
+    def enrol(self, group: str, site: str, server: str, lease_s: float = 0) -> None:
         with self._state.lock:
             self._reach()
-            self._state.words.setdefault((group, site, server), None)
+            key = (group, site, server)
+            self._state.words.setdefault(key, None)
+            self._state.leases[key] = max(lease_s, self._state.leases.get(key, 0))
             self._answer()
 
-    def say_stopped(self, word: Stopped, server: str) -> None:
+    def say_stopped(self, word: Stopped, server: str, lease_s: float = 0) -> None:
         with self._state.lock:
             self._reach()
+            self._state.leases[word.group, word.site, server] = lease_s
             self._state.words[word.group, word.site, server] = word
             self._answer()
 
@@ -128,6 +149,7 @@ class FakeWitness:
         with self._state.lock:
             self._reach()
             self._state.words.pop((group, site, server), None)
+            self._state.leases.pop((group, site, server), None)
             self._answer()
 
     def servers(self, group: str, site: str) -> list[str]:

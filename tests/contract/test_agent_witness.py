@@ -3,7 +3,7 @@
 import http.server
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ class Keeper:
         self.until = 0.0
         self.stands_still = True
 
-    def grant(self, until: float) -> None:
+    def host(self) -> None:
+        """No clock of a host."""
+
+    def grant(self, until: float, host_until: float | None = None) -> None:
         self.told.append("run")
         self.until = until
 
@@ -111,6 +114,70 @@ def test_an_agent_that_reaches_no_majority_renews_nothing(etcd_members: EtcdMemb
             etcd_members.thaw(place)
     assert keeper.told == ["run"]
     etcd_members.await_majority()
+
+
+@pytest.fixture
+def on_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a UUID where the kernel tells that of the machine."""
+    file = tmp_path / "product_uuid"
+    monkeypatch.setattr(agent_script, "MACHINE_FILES", (str(tmp_path / "none"), str(file)))
+
+    def wakes(uuid: str) -> None:
+        file.write_text(f"{uuid}\n")
+
+    return wakes
+
+
+def test_a_disk_that_wakes_on_another_machine_says_nothing_and_lets_nothing_run(
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[[str], None], application: str
+) -> None:
+    witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
+    witness.swap(None, Register(group, 4, "province", True, "province"))
+    copied = {**config, "machine": "id-1"}
+    on_machine("ID-2")
+    agent = agent_of(copied, keeper)
+    for _ in range(2):
+        agent.turn()
+    assert set(keeper.told) == {"stop"}
+    assert witness.servers(group, "province") == []
+    observe(copied, agent_script.Witness(copied), {"site": "city-1", "what": "api", "url": application})
+    assert witness.read_observations(group) == []
+    on_machine("ID-1")
+    agent.turn()
+    assert keeper.told[-1] == "run"
+
+
+def test_a_disk_that_a_move_has_brought_along_speaks_for_the_machine_it_wakes_on(
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[[str], None]
+) -> None:
+    witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
+    entry = witness.swap(None, Register(group, 4, "province", True, "province"))
+    witness.settle(group, "id-2", "city-1", "db-1-r7")
+    on_machine("id-2")
+    agent = agent_of({**config, "machine": "id-1"}, keeper)
+    agent.turn()
+    assert (witness.servers(group, "province"), witness.servers(group, "city-1")) == ([], ["db-1-r7"])
+    assert witness.read_stopped(group, "province") is None
+    assert set(keeper.told) == {"stop"}
+    witness.swap(entry, Register(group, 5, "city-1", True, "city-1"))
+    agent.turn()
+    assert keeper.told[-1] == "run"
+
+
+def test_an_agent_says_which_lease_it_runs_with(etcd_members: EtcdMembers, config: Json) -> None:
+    witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
+    agent_of(config, keeper).turn()
+    assert witness.lease_s(group, "province") == 30
+    longer = {**config, "timing": {**config["timing"], "lease_s": 60.0}}
+    agent_of(longer, keeper).turn()
+    assert witness.lease_s(group, "province") == 60
+    agent = agent_of(config, keeper)
+    agent.turn()
+    assert witness.lease_s(group, "province") == 60, "what it held before may not be over"
+    witness.swap(None, Register(group, 2, "city-1", False, "province"))
+    agent.turn()
+    assert witness.lease_s(group, "province") == 30
+    assert witness.read_stopped(group, "province") is not None
 
 
 @pytest.fixture

@@ -199,3 +199,32 @@ def test_each_member_says_how_it_is(bench: WitnessBench) -> None:
     lost = {member.name: member for member in bench.witness.members()}["third"]
     assert not lost.is_ok
     assert lost.detail
+
+
+def test_the_longest_lease_that_agents_of_a_site_run_with_is_known(bench: WitnessBench) -> None:
+    witness, group = bench.witness, bench.group
+    assert witness.lease_s(group, "province") == 0
+    witness.enrol(group, "province", "db-1", 30)
+    witness.enrol(group, "province", "db-2", 10)
+    witness.enrol(group, "city-1", "db-1", 90)
+    assert witness.lease_s(group, "province") == 30
+    witness.enrol(group, "province", "db-2", 60)
+    witness.enrol(group, "province", "db-1", 5)
+    assert witness.lease_s(group, "province") == 60
+    assert witness.read_stopped(group, "province") is None
+    for server in ("db-1", "db-2"):
+        witness.say_stopped(word(bench, epoch=1, seen=2), server, 20)
+    assert witness.lease_s(group, "province") == 20
+    witness.enrol(group, "province", "db-1", 25)
+    assert witness.lease_s(group, "province") == 25
+    assert witness.read_stopped(group, "province") == word(bench, epoch=1, seen=2)
+
+
+def test_a_machine_is_whom_it_was_settled_as(bench: WitnessBench) -> None:
+    witness, group = bench.witness, bench.group
+    assert witness.home(group, "id-1") is None
+    witness.settle(group, "id-1", "city-1", "应用/2")
+    assert witness.home(group, "id-1") == ("city-1", "应用/2")
+    assert witness.home(f"{group}/x", "id-1") is None
+    witness.settle(group, "id-1", "province", "db-1")
+    assert witness.home(group, "id-1") == ("province", "db-1")

@@ -155,6 +155,11 @@ class Replicated:
             self.started.append(part.name)
         return {part.servers[0]: ("10.0.0.9",)}
 
+    def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
+        self.hook("let_go")
+        job.must_be_mine()
+        return None
+
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
         self.hook("undo")
         self.made.discard(job.failover.id)

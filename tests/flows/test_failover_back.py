@@ -67,9 +67,9 @@ def a_witness(word: Stopped | None = None, has_agents: bool = True) -> FakeWitne
     entry = witness.swap(None, register.first(PLAN, SOURCE))
     witness.swap(entry, replace(register.seized(entry, CITY, "me"), is_open=True, last=CITY))
     if has_agents:
-        witness.enrol(PLAN, SOURCE, "vm1")
+        witness.enrol(PLAN, SOURCE, "budget-vm1")
     if word is not None:
-        witness.say_stopped(word, "vm1")
+        witness.say_stopped(word, "budget-vm1")
     return witness
 
 

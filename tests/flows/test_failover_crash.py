@@ -14,9 +14,12 @@ from typing import TypeVar
 
 import pytest
 
+from cloudctl.errors import StorageRefused
 from cloudctl.models import Failover
+from cloudctl.operations import Run
 from cloudctl.ports import Register, Stopped
-from dr.failover.job import PLANNED, UNPLANNED
+from cloudctl.store import UnitOfWork
+from dr.failover.job import ABORT, PLANNED, UNPLANNED, MoveJob, enter
 from provisioning.drivers.fake_witness import FakeWitness
 from tests.flows.crashing import Executioner, Killed, MortalStore
 from tests.flows.moving import CITY, PLAN, PROVINCE, World, a_world
@@ -44,6 +47,12 @@ class Watched(FakeWitness):
 
     def servers(self, group: str, site: str) -> list[str]:
         return self._at("servers", lambda: self.inner.servers(group, site))
+
+    def lease_s(self, group: str, site: str) -> float:
+        return self._at("lease_s", lambda: self.inner.lease_s(group, site))
+
+    def settle(self, group: str, machine: str, site: str, server: str) -> None:
+        self._at("settle", lambda: self.inner.settle(group, machine, site, server))
 
     def at(self, place: str) -> FakeWitness:
         return replace(self, inner=self.inner.at(place))
@@ -91,13 +100,42 @@ def _cut_off(world: World) -> None:
 
 
 def _no_copy(world: World) -> None:
-    from cloudctl.errors import StorageRefused
-
     def refuse(name: str) -> None:
         if name == "restore":
             raise StorageRefused("no copy")
 
     world.ways[CITY].hook = refuse
+
+
+def test_a_death_between_the_turn_and_the_record_of_it_does_not_send_the_move_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = a_world(tmp_path)
+    refused: list[str] = []
+    died: list[str] = []
+    failover_id = world.begin(PLANNED)
+
+    def refuse_once(name: str) -> None:
+        if name == "restore" and not refused:
+            refused.append(name)
+            raise StorageRefused("no copy this time")
+
+    def die_once(uow: UnitOfWork, run: Run, job: MoveJob, event: str, note: str = "") -> Failover | None:
+        if event == ABORT and not died:
+            died.append(job.state)
+            raise Killed("before the record")
+        return enter(uow, run, job, event, note)
+
+    world.ways[CITY].hook = refuse_once
+    monkeypatch.setattr("dr.failover.flow.enter", die_once)
+    with pytest.raises(Killed):
+        world.work(CITY, failover_id)
+    world.pass_time(world.cores[CITY].settings.lease_s + 1)
+    row = world.work(CITY, failover_id)
+    _is_back(world, row)
+    assert (died, row.error_code) == (["synced"], StorageRefused.code)
+    assert not world.overlaps
+    world.close()
 
 
 STORIES = {

@@ -8,7 +8,7 @@ import pytest
 
 from cloudctl.actors import INSTALLATION, Role
 from cloudctl.clock import FrozenClock
-from cloudctl.errors import CloudRejected
+from cloudctl.errors import CloudRejected, Refused
 from cloudctl.lifecycle import PlanState
 from cloudctl.models import Failover, PolicyMember, ProtectionPlan, RecoveryPoint, Resource, Restore
 from cloudctl.operations import Engine
@@ -58,7 +58,7 @@ class Moving:
         """What goes on while the move waits: the agent speaks, another worker takes points."""
         entry = self.witness.read(PLAN)
         if entry is not None and entry.holder == CITY and self.witness.servers(PLAN, SOURCE):
-            self.witness.say_stopped(Stopped(PLAN, SOURCE, 1, "now", entry.epoch), "vm1")
+            self.witness.say_stopped(Stopped(PLAN, SOURCE, 1, "now", entry.epoch), "budget-vm1")
         engine = self.world.engine()
         for one in engine.due():
             engine.run(one)
@@ -131,7 +131,7 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
         )  # fmt: skip
     witness = FakeWitness(lambda: 0.0)
     witness.swap(None, register.first(PLAN, SOURCE))
-    witness.enrol(PLAN, SOURCE, "vm1")
+    witness.enrol(PLAN, SOURCE, "budget-vm1")
     yield Moving(world, witness)
     core.store.close()
 
@@ -244,7 +244,7 @@ def _sha(document: Mapping[str, object]) -> str:
 def test_servers_that_are_off_are_a_fence_where_no_agent_is(moving: Moving) -> None:
     world = moving.world
     world.back_up()
-    moving.witness.dismiss(PLAN, SOURCE, "vm1")
+    moving.witness.dismiss(PLAN, SOURCE, "budget-vm1")
     failover_id = moving.begin(PLANNED)
     with pytest.raises(AssertionError, match="never comes"):
         moving.run(failover_id)
@@ -255,3 +255,40 @@ def test_servers_that_are_off_are_a_fence_where_no_agent_is(moving: Moving) -> N
     world.clock.advance(world.core.settings.lease_s + 1)
     row = moving.run(failover_id)
     assert (row.state, row.fence) == ("shifted", {"rung": "compute", "proof": {"off": ["budget-vm1"]}})
+
+
+def test_a_server_that_is_on_again_before_the_intent_ends_the_move(moving: Moving) -> None:
+    world, servers = moving.world, moving.world.source.state.servers
+    world.back_up()
+    moving.witness.dismiss(PLAN, SOURCE, "budget-vm1")
+    servers.update({key: replace(one, status="SHUTOFF") for key, one in servers.items()})
+    failover_id, live = moving.begin(PLANNED), moving.live
+
+    def switch_on() -> None:
+        if moving.row(failover_id).state == "synced":
+            servers.update({key: replace(one, status="ACTIVE") for key, one in servers.items()})
+        live()
+
+    moving.live = switch_on  # type: ignore[method-assign]
+    row = moving.run(failover_id)
+    assert (row.state, row.error_code) == ("aborted", Refused.code)
+    assert "budget-vm1 to be stopped" in (row.error_message or "")
+
+
+def test_the_word_of_one_agent_does_not_stand_for_a_server_without_one(moving: Moving) -> None:
+    world = moving.world
+    world.back_up()
+    moving.witness.dismiss(PLAN, SOURCE, "budget-vm1")
+    moving.witness.enrol(PLAN, SOURCE, "budget-vm2")
+    failover_id = moving.begin(PLANNED)
+
+    def the_other_speaks() -> None:
+        entry = moving.witness.read(PLAN)
+        assert entry is not None
+        moving.witness.say_stopped(Stopped(PLAN, SOURCE, 1, "now", entry.epoch), "budget-vm2")
+
+    moving.live = the_other_speaks  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="never comes"):
+        moving.run(failover_id)
+    operation = world.operation(moving.row(failover_id).operation_id)
+    assert operation.why == "budget-vm1 to be stopped at province"

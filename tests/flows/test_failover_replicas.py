@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudctl.errors import StorageRefused
+from cloudctl.errors import StorageBusy, StorageRefused
 from cloudctl.models import ProtectionPlan, Resource
 from cloudctl.operations import Engine
 from cloudctl.ports.replication import ReplicaState
@@ -92,6 +92,26 @@ def test_a_planned_move_brings_the_last_write_and_nobody_writes_at_the_old_site(
     replicated.world.assert_nothing_over()
 
 
+def test_what_is_written_after_a_vain_attempt_is_behind_no_mark_of_it(replicated: Replicated) -> None:
+    replication, first = replicated.replication, replicated.world.volumes[0]
+    tried: list[str] = []
+
+    def busy_once(name: str, site: str, subject: str) -> None:
+        if name == "demote" and not tried:
+            tried.append(subject)
+            replicated.storage.write(site, first, b"flushed late")
+            raise StorageBusy("somebody has it open")
+
+    replication.before = busy_once
+    row = replicated.run(replicated.begin(PLANNED))
+    assert row.state == "shifted", row.error_message
+    assert replicated.adopted()[0] == b"flushed late"
+    assert [one for one in replication.calls if one[0] == "mark" and one[2] == tried[0]] == [
+        ("mark", SOURCE, tried[0])
+    ] * 2
+    assert replication.marked(CITY, tried[0]) == f"epoch-2:move-{row.id}:2"
+
+
 def test_with_the_old_site_gone_what_has_arrived_is_promoted_by_force(replicated: Replicated) -> None:
     replicated.storage.write(SOURCE, replicated.world.volumes[1], b"never arrived")
     replicated.storage.cut.add(SOURCE)
@@ -150,6 +170,7 @@ def test_after_a_loss_the_old_site_keeps_its_writes_and_follows_when_its_servers
         inside.list_servers()
     replicated.make_ready(begun["operation_id"])
     kept = replicated.row(row.id).made["set_aside"]
+    assert len(kept) == len(world.volumes) == 2
     assert b"lost in the fire" in {storage.read(SOURCE, name) for name in kept.values()}
     states = {one.state for one in replicated.replication.replicas(SOURCE, tuple(kept))}
     assert states == {ReplicaState.REPLICA}

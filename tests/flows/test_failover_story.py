@@ -1,15 +1,18 @@
 """Moves from the asking to the end: planned, unplanned, given back, stuck, lost to another one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cloudctl.errors import Refused, WrongState
+from cloudctl.errors import Conflict, Refused, StorageRefused, WitnessUnavailable, WrongState
 from cloudctl.lifecycle import FAILOVER
 from cloudctl.models import AuditEvent, Notice
+from cloudctl.ports import Register
 from dr.failover import deciding
 from dr.failover.job import PLANNED, UNPLANNED
+from provisioning.drivers.fake_witness import FakeWitness
 from tests.flows.moving import CITY, PLAN, PROVINCE, World, a_world
 
 
@@ -81,6 +84,52 @@ def test_a_move_that_is_stopped_is_given_back_and_the_old_site_writes_again(worl
 def _stop(world: World, failover_id: int) -> None:
     if world.operation(CITY, world.failover(CITY, failover_id).operation_id).cancel_asked_at is None:
         deciding.abort(world.cores[CITY], world.actor(CITY, "olga"), failover_id, "the flood has passed")
+
+
+def test_the_old_storage_is_turned_while_the_register_is_ours_and_never_else(world: World) -> None:
+    seen: list[tuple[int, bool]] = []
+    lost: list[bool] = []
+
+    def hook(name: str) -> None:
+        entry = world.witness.read(PLAN)
+        assert entry is not None
+        if name == "let_go":
+            seen.append((entry.epoch, entry.is_open))
+        if name == "restore":
+            if lost:  # another move takes the next epoch
+                world.witness.swap(entry, replace(entry, epoch=entry.epoch + 1, owner="another"))
+            raise StorageRefused("no copy")
+
+    world.ways[CITY].hook = hook
+    assert world.work(CITY, world.begin(PLANNED)).state == "aborted"
+    assert set(seen) == {(2, False)}
+    seen.clear()
+    world.pass_time(2)
+    lost.append(True)
+    assert world.work(CITY, world.begin(PLANNED)).state == "aborted"
+    assert seen == []
+
+
+def test_a_seizure_that_arrives_after_the_move_was_stopped_closes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failover_id, swap = world.begin(PLANNED), FakeWitness.swap
+    late: list[tuple[Register | None, Register]] = []
+
+    def frozen(self: FakeWitness, before: Register | None, after: Register) -> Register:
+        if not late:
+            late.append((before, after))
+            _stop(world, failover_id)
+            raise WitnessUnavailable("no answer")
+        return swap(self, before, after)
+
+    monkeypatch.setattr(FakeWitness, "swap", frozen)
+    assert world.work(CITY, failover_id).state == "aborted"
+    with pytest.raises(Conflict):
+        swap(world.witness, *late[0])
+    entry = world.witness.read(PLAN)
+    assert entry is not None
+    assert (entry.epoch, entry.holder, entry.is_open) == (1, PROVINCE, True)
 
 
 def test_a_move_that_is_promoting_cannot_be_stopped_any_more(world: World) -> None:
@@ -175,8 +224,6 @@ def test_of_two_moves_at_once_one_wins_and_the_other_ends(tmp_path: Path) -> Non
         world.approve(first, who, PROVINCE)
     entry = world.witness.read(PLAN)
     assert entry is not None
-    from dataclasses import replace
-
     world.witness.swap(entry, replace(entry, epoch=3, holder=PROVINCE, is_open=False, owner="another"))
     row = world.work(PROVINCE, first)
     assert (row.state, second.state) == ("aborted", "shifted")

@@ -63,6 +63,7 @@ def test_the_play_goes_to_the_one_server() -> None:
     host = Host("db-1", "10.20.0.5", "id-1")
     assert install(Plays(), host, WISH, PAPERS).is_fine  # type: ignore[arg-type]
     assert (asked[0].playbook, asked[0].hosts) == ("agent", (host,))
+    assert asked[0].variables["agent_machine"] == "id-1"
 
 
 def test_servers_whose_agents_the_witness_never_heard_of_are_named() -> None:

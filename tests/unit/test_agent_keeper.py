@@ -1,5 +1,8 @@
 """The keeper: writers run while a lease lasts, and stand still before it ends, whatever hangs."""
 
+import os
+import select
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr.agents.keeper_script import KILL, RUN, STOP, Keeper, Watchdog, may_pet, phase
+from dr.agents.keeper_script import KILL, RUN, STOP, Keeper, Watchdog, Writers, may_pet, phase
 from dr.agents.timing import LEAST_LEASE_S, is_over, misses, timing, writes_s
 from dr.failover.timing import wait_s
 
@@ -43,6 +46,15 @@ class Machine:
 
     def end(self) -> None:
         self._word = ""
+
+    def kill_starts(self) -> None:
+        pass
+
+    def is_starting(self) -> bool:
+        return False
+
+    def forget(self) -> None:
+        pass
 
 
 @dataclass
@@ -145,6 +157,31 @@ def test_writers_that_end_by_themselves_are_started_again_and_one_started_by_han
     assert not scene.machine.runs
 
 
+def test_a_lease_goes_on_while_the_whole_machine_is_paused_where_the_host_tells_its_time() -> None:
+    scene, host = Scene(), [5000.0]
+    scene.keeper.host_clock = lambda: host[0]
+    assert scene.at(100.0)["host"] == 5000.0
+    scene.keeper.take({"n": 1, "until": 130.0, "host": 5030.0}, 100.0)
+    host[0] = 5001.0
+    assert scene.at(101.0)["phase"] == RUN
+    host[0] = 5101.0  # paused for 100 s, of which its own clock knows nothing
+    assert scene.at(101.1) == {"n": 1, "phase": KILL, "still": True, "host": 5101.0}
+    scene.keeper.take({"n": 2, "until": 131.2, "host": 5030.5}, 101.2)  # asked before, answered after
+    assert scene.at(101.2)["phase"] == KILL
+    scene.keeper.take({"n": 3, "until": 132.0, "host": 5132.0}, 102.0)
+    assert scene.at(102.0)["phase"] == RUN
+    host[0] = 4000.0  # set back by somebody: the machine's own clock still ends it
+    assert scene.at(131.0)["phase"] == KILL
+
+
+def test_a_clock_of_the_host_that_is_gone_ends_the_lease_that_was_counted_by_it() -> None:
+    scene = Scene()
+    scene.keeper.take({"n": 1, "until": 130.0, "host": 5030.0}, 100.0)
+    assert scene.at(100.0)["phase"] == KILL
+    scene.keeper.take({"n": 2, "until": 131.0}, 101.0)
+    assert scene.at(101.0)["phase"] == RUN
+
+
 @settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.floats(0, 20), st.sampled_from(["grant", "stop", "nothing"])), max_size=30),
@@ -207,3 +244,39 @@ def test_in_ticks_the_inequality_is_that_of_the_model() -> None:
 def test_a_lease_that_no_process_can_keep_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         timing(1)
+
+
+@pytest.mark.parametrize("start", ["{slow}", "setsid --wait {slow}", "{slow} & exit 0"])
+def test_a_start_that_is_on_its_way_starts_nothing_after_the_writers_are_said_to_stand_still(
+    tmp_path: Path, start: str
+) -> None:
+    slow, gate, mark = tmp_path / "slow", tmp_path / "gate", tmp_path / "writes"
+    begun, program = tmp_path / "begun", tmp_path / "writers"
+    os.mkfifo(gate)
+    slow.write_text(f"#!/bin/sh\ntouch {begun}\nread _ < {gate}\ntouch {mark}\n")
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in\nstart) {start.format(slow=slow)};;\nruns) [ -e {mark} ];;\nesac\n"
+    )
+    for one in (slow, program):
+        one.chmod(0o755)
+    writers, signs = Writers(str(program), 5), list[dict[str, object]]()
+    keeper = Keeper(dict(CONFIG), writers, Watchdog("", 5), signs.append)
+    keeper.take({"n": 1, "until": 130.0}, 100.0)
+    await_turns(keeper, 100.0, begun.exists)
+    for _ in range(5):  # asked to stop: the start is let go on
+        keeper.turn(121.0)
+        assert not keeper.is_still()
+    await_turns(keeper, 125.5, keeper.is_still)  # killed
+    with pytest.raises(OSError, match="No such device"):  # nobody waits at the gate any more
+        os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+    assert not mark.exists()
+
+
+def await_turns(keeper: Keeper, now: float, happened: Callable[[], bool]) -> None:
+    """Turn until it happened."""
+    for _ in range(2000):
+        keeper.turn(now)
+        if happened():
+            return
+        select.select([], [], [], 0.005)
+    raise AssertionError("it never happened")

@@ -133,6 +133,20 @@ def test_a_move_of_which_it_is_not_shown_that_the_site_is_gone_does_not_begin(wo
     assert {one["place"] for one in world.failover(CITY, failover_id).evidence} == {CITY, "third"}
 
 
+def test_an_epoch_that_nobody_could_read_is_read_before_the_move_begins(world: World) -> None:
+    entry = world.witness.read(PLAN)
+    assert entry is not None
+    world.witness.swap(entry, replace(entry, epoch=3))  # a move was given back
+    world.witness.cut(CITY)
+    failover_id = world.ask(UNPLANNED)
+    assert world.failover(CITY, failover_id).base_epoch == 1
+    world.witness.join(CITY)
+    world.lose(PROVINCE)
+    for who in ("dave", "bob"):
+        world.approve(failover_id, who)
+    assert world.failover(CITY, failover_id).base_epoch == 3
+
+
 def test_the_glass_is_broken_by_two_people_of_different_roles(world: World) -> None:
     core, failover_id = world.cores[CITY], world.ask(UNPLANNED)
     a_person(core, "dora", Role.PROVINCE_ADMIN, INSTALLATION)
@@ -142,6 +156,9 @@ def test_the_glass_is_broken_by_two_people_of_different_roles(world: World) -> N
         made = deciding.break_glass(core, an_actor(core, who), failover_id, sha, reason, LONG)
         return str(made["state"])
 
+    a_person(core, "olga", Role.PROVINCE_ADMIN, INSTALLATION)
+    with pytest.raises(SecondPersonNeeded):
+        break_it("olga")  # asked for it
     with pytest.raises(BadInput):
         break_it("dave", "quick")
     assert break_it("dave") == "requested"
