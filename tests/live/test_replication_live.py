@@ -30,7 +30,8 @@ from provisioning.drivers.storage_file import read_storage
 from tests.contract.conftest import lab_settings
 from tests.contract.storage_bench import RealBytes, storage_file
 
-pytestmark = pytest.mark.lab
+# Soak until it is known why Cinder once in a while finds an image read-only right after its promotion.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 T = TypeVar("T")
 
