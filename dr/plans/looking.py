@@ -99,7 +99,7 @@ def look_due(core: Core, outside: Outside, every_s: int = EVERY_S) -> list[str]:
             looked.append(look(core, outside, plan_id))
         except OverQuota as error:  # somebody was faster: the next look tries again
             log.info("no look at plan %s: %s", plan_id, error)
-        except Exception:
+        except Exception:  # the plans after this one are looked at all the same
             log.exception("no look at plan %s", plan_id)
     return looked
 
