@@ -1,6 +1,6 @@
 """Moves and rehearsals of replicated volumes on two storages in memory, crashed between any two calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,6 +24,10 @@ T = TypeVar("T")
 OLD, NEW = "province", "city-1"
 VOLUMES = ("vol-app", "vol-db")
 WORD = "epoch-2:move-1"
+
+
+def _held() -> None:
+    """Nobody else moves the volumes in a test."""
 
 
 class Crash(Exception):
@@ -67,9 +71,9 @@ class Scene:
     def planned(self) -> dict[str, str]:
         """A planned move from first to last; may be called again at any time."""
         ids, replication = self.ids, self.replication
-        self.until(lambda: way.final_sync(replication, OLD, NEW, ids, WORD, self.clock.now()))
-        self.until(lambda: way.promote(replication, NEW, ids, is_forced=False))
-        return self.until(lambda: way.adopt(self.inside, replication, NEW, self.pairs, self.tags))
+        self.until(lambda: way.final_sync(replication, OLD, NEW, ids, WORD, self.clock.now(), _held))
+        self.until(lambda: way.promote(replication, NEW, ids, _held, is_forced=False))
+        return self.until(lambda: way.adopt(self.inside, replication, NEW, self.pairs, self.tags, _held))
 
 
 @pytest.fixture
@@ -91,23 +95,25 @@ def test_a_planned_move_brings_the_last_write_and_the_recovery_site_adopts_the_i
 def test_a_volume_that_is_still_open_holds_the_final_copy_up(scene: Scene) -> None:
     held = scene.storage.images[OLD][image_of(VOLUMES[1])]
     held.is_open = True
-    found = way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now())
+    found = way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)
     assert isinstance(found, Later)
     assert "open" in found.why
     held.is_open = False
     scene.storage.delay = 3
     marker = scene.until(
-        lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now())
+        lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)
     )
     assert (marker["word"], marker["volumes"], marker["site"]) == (WORD, 2, NEW)
 
 
 def test_without_the_demotion_nothing_is_promoted_and_a_planned_move_is_given_back(scene: Scene) -> None:
-    assert isinstance(way.promote(scene.replication, NEW, scene.ids, is_forced=False), Later)
-    scene.until(lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now()))
-    scene.until(lambda: way.give_back(scene.replication, OLD, scene.ids))
+    assert isinstance(way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False), Later)
+    scene.until(
+        lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)
+    )
+    scene.until(lambda: way.give_back(scene.replication, OLD, scene.ids, _held))
     scene.storage.write(OLD, VOLUMES[0], b"goes on here")
-    assert isinstance(way.promote(scene.replication, NEW, scene.ids, is_forced=False), Later)
+    assert isinstance(way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False), Later)
 
 
 def test_with_the_old_site_gone_the_copies_are_promoted_by_force_and_its_writes_are_kept(
@@ -115,15 +121,17 @@ def test_with_the_old_site_gone_the_copies_are_promoted_by_force_and_its_writes_
 ) -> None:
     scene.storage.write(OLD, VOLUMES[0], b"lost in the fire")
     scene.storage.cut.add(OLD)
-    assert isinstance(way.promote(scene.replication, NEW, scene.ids, is_forced=False), Later)
-    assert way.promote(scene.replication, NEW, scene.ids, is_forced=True) is None
-    scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags))
+    assert isinstance(way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False), Later)
+    assert way.promote(scene.replication, NEW, scene.ids, _held, is_forced=True) is None
+    scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags, _held))
     kept: dict[str, str] = {}
 
+    def keep(ids: Sequence[str]) -> dict[str, str]:
+        kept.update({one: f"kept-{one}" for one in ids})
+        return kept
+
     def back() -> Later | None:
-        return way.reprotect(
-            scene.replication, OLD, NEW, scene.ids, "back-1", lambda one: f"kept-{one}", kept.__setitem__
-        )
+        return way.reprotect(scene.replication, OLD, NEW, scene.ids, "back-1", keep, _held)
 
     with pytest.raises(StorageUnavailable):
         back()
@@ -138,22 +146,25 @@ def test_with_the_old_site_gone_the_copies_are_promoted_by_force_and_its_writes_
 
 def test_after_a_planned_move_the_old_side_follows_and_nothing_is_set_aside(scene: Scene) -> None:
     scene.planned()
-    kept: dict[str, str] = {}
-    scene.until(
-        lambda: way.reprotect(
-            scene.replication, OLD, NEW, scene.ids, "back-1", lambda one: f"kept-{one}", kept.__setitem__
-        )
-    )
-    assert kept == {}
+    asked: list[str] = []
+
+    def keep(ids: Sequence[str]) -> dict[str, str]:
+        asked.extend(ids)
+        return {}
+
+    scene.until(lambda: way.reprotect(scene.replication, OLD, NEW, scene.ids, "back-1", keep, _held))
+    assert asked == []
     assert {one.state for one in scene.replication.replicas(OLD, tuple(scene.ids))} == {ReplicaState.REPLICA}
 
 
 def test_an_image_that_cannot_be_adopted_is_told_of(scene: Scene) -> None:
-    scene.until(lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now()))
-    scene.until(lambda: way.promote(scene.replication, NEW, scene.ids, is_forced=False))
+    scene.until(
+        lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)
+    )
+    scene.until(lambda: way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False))
     del scene.storage.images[NEW][image_of(VOLUMES[0])]
     with pytest.raises(BuildFailed):
-        scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags))
+        scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags, _held))
 
 
 def test_a_beat_tells_the_lag_also_when_the_source_is_gone(scene: Scene) -> None:
