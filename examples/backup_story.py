@@ -48,20 +48,20 @@ def install(server: Server, people: tuple[str, ...]) -> None:
         hire(person)
 
 
-def build(system: str = SYSTEM) -> str:
-    """A machine with a boot volume and two data volumes; its address."""
+def build(system: str = SYSTEM, *more: str, administrator: str = "carol") -> tuple[str, str]:
+    """A machine with a boot volume and two data volumes; its name and address. `more` is asked too."""
     form = (
         "--system", system, "--zone", "public", "--flavor", "gov.micro", "--image", "debian-12",
         "--boot-size", "2GiB", "--count", "1", "--data-volume", "1GiB", "--data-volume", "1GiB",
         "--ssh-key", key("alice"), "--approval-number", "桂发改投资〔2026〕88号", "--payer", "财政厅",
-        "--reason", "系统上云", "--idempotency-key", "backup-story",
+        "--reason", "系统上云", *more, "--idempotency-key", "-".join(("story", system, *more)),
     )  # fmt: skip
     number = submit("cloudctl", "request", "create", "vm", *form, user="alice")
-    approve(number, ("bob", "同意"), ("carol", "同意"))
+    approve(number, ("bob", "同意"), (administrator, "同意"))
     run("cloudctl", "request", "watch", str(number), user="alice")
     shown = ask("cloudctl", "request", "show", str(number), user="alice")
-    servers = [one for one in shown["resources"] if one["kind"] == "server"]  # type: ignore[call-overload]
-    return str(servers[0]["addresses"]["ipv4"][0])
+    servers = [one for one in shown["resources"] if one["kind"] == "server"]
+    return str(servers[0]["name"]), str(servers[0]["addresses"]["ipv4"][0])
 
 
 def inside(address: str, path: str, note: str | None = None) -> object:
@@ -87,8 +87,8 @@ def inside(address: str, path: str, note: str | None = None) -> object:
         time.sleep(2)
 
 
-def protect(system: str = SYSTEM) -> None:
-    """The vault with its escrow key, and a policy of tier T2 with what the application is to answer."""
+def protect(system: str = SYSTEM, tier: str = "T2") -> None:
+    """The vault with its escrow key, and a policy with what the application is to answer."""
     escrow = telling.HOME / "keys" / "escrow" / f"{VAULT}.json"
     escrow.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not escrow.exists():
@@ -96,7 +96,18 @@ def protect(system: str = SYSTEM) -> None:
     run("cloudctl", "vault", "check", VAULT, "--escrow-key", str(escrow), "--limit", "300GiB", user="wang")
     member = ("--system", f"{system}@province")
     checks = ("--check", f"http://*:80/notes 200 {FULL_NOTE}", "--check", "tcp://*:22")
-    policy = ("--name", "财政关键数据", "--tier", "T2", "--vault", VAULT, "--every", "1d", *member, *checks)
+    policy = (
+        "--name",
+        f"关键数据 {system}",
+        "--tier",
+        tier,
+        "--vault",
+        VAULT,
+        "--every",
+        "1d",
+        *member,
+        *checks,
+    )
     run("cloudctl", "backup", "policy", "apply", *policy, user="wang")
 
 
@@ -191,7 +202,7 @@ def tell(keep_province: bool, servers: list[Server]) -> None:
     servers.append(Server("127.0.0.1:8090"))
     install(servers[-1], FIRST)
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
-    address = build()
+    _name, address = build()
     inside(address, "/notes", FULL_NOTE)
     chapter(2, "Key data gets an offsite copy that is proved", "关键数据异地灾备")
     protect()

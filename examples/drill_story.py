@@ -1,106 +1,153 @@
-"""The story of a drill, on the lab with real guests.
+"""The story of disaster recovery, on the lab with real guests.
 
-An application with a database is protected by recovery points, records go through it all the time, and its
-move to the city is rehearsed where nothing leads in or out. The report says what a loss would have cost.
+One application on volumes that the storage replicates (T3) and one whose PostgreSQL replicates itself (T4)
+are rehearsed; the first moves to the city and back as planned; then the province is cut off, and it moves
+without its old site.
+Records go through both all the time, and each report says what of them came back.
 
     CLOUDCTL_HOME=... python examples/drill_story.py
 """
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import recovery_words as words
 import telling
 from backup_story import FIRST, FULL_NOTE, build, city_project, inside, install, protect, take
-from telling import Server, StoryError, ask, chapter, key, run, say
+from telling import Server, StoryError, chapter, key, run, say
 
-PLAN = "assets"
-SYSTEM = "gx-finance-assets"  # of level 2: its zone lets HTTP in, which the guest speaks
-_PLAN = """\
+ASSETS, PAY = (
+    "gx-finance-assets",
+    "gx-finance-pay",
+)  # of level 2: their zone lets HTTP in, which the guests speak
+TYPES = "  - {name: replicated, title: 双中心复制云硬盘}"
+SYSTEMS = f"""\
+  - code: {PAY}
+    name: 国库集中支付系统
+    department: gx-finance
+    mlps_level: 2
+    key_application: true"""
+_T3 = """\
 plans:
-  - name: {plan}
+  - name: assets
     system: {system}
     home: province
     recovery: city-1
-    rpo: 25h
+    rpo: 5m
     rto: 30m
+    lease: 30s
     parts:
       - name: application
         servers: [{server}]
+        way: replication
+        patience: 15m
         checks:
           - {{kind: http, port: 80, path: /notes, contains: {note}}}
           - {{kind: tcp, port: 22}}
     sentinels:
-      write_url: http://{address}/notes
+      write_url: http://{server}/notes
+      read_url: http://{server}/notes
+      every_s: 5
+"""
+_T4 = """\
+plans:
+  - name: pay
+    system: {system}
+    home: province
+    recovery: city-1
+    rpo: 5m
+    rto: 30m
+    lease: 30s
+    parts:
+      - name: database
+        servers: [{server}]
+        way: application
+        serving: read_anywhere
+        patience: 15m
+        database: {{kind: postgresql, servers: {{province: {server}, city-1: {other}}}}}
+        checks:
+          - {{kind: http, port: 80, path: /notes, contains: {note}}}
+    sentinels:
+      write_url: http://{server}/notes
       read_url: http://{server}/notes
       every_s: 5
 """
 
 
-def plan(address: str) -> None:
-    """The plan as a file, looked at before it is applied."""
-    rows = ask("cloudctl", "resource", "list", "--kind", "server", user="wang")
-    server = next(str(row["name"]) for row in rows if row["state"] == "active")  # type: ignore[index]
-    file = telling.HOME / "story" / "plan.yaml"
-    words = {"plan": PLAN, "system": SYSTEM, "server": server, "note": FULL_NOTE, "address": address}
-    file.write_text(_PLAN.format(**words))
-    say(file.read_text(), "33")
-    run("cloudctl", "dr", "plan", "apply", str(file), "--dry-run", user="wang")
-    run("cloudctl", "dr", "plan", "apply", str(file), user="wang")
+def replicated() -> tuple[str, str]:
+    """The application whose volumes Ceph copies, with its plan, its agent, and a point that describes it."""
+    server, address = build(ASSETS, "--volume-type", "replicated")
+    inside(address, "/notes", FULL_NOTE)
+    protect(ASSETS)
+    city_project(ASSETS)
+    words.apply_plan("assets", _T3.format(system=ASSETS, server=server, note=FULL_NOTE))
+    run("cloudctl", "dr", "failover", "enrol", "assets", user="wang")
+    words.let_agent_in("assets", server, address, "province")
+    run("cloudctl", "dr", "witness", "status", user="wang")
+    words.wait_for_records(address, 3)
+    take(ASSETS)
+    return server, address
 
 
-def wait_for_records(address: str, count: int) -> None:
-    """Until so many records went through the application and are there to be read."""
-    until = time.monotonic() + 180
-    while len(str(inside(address, "/notes")).split("cloudctl-sentinel")) <= count:
-        if time.monotonic() > until:
-            raise StoryError("no records arrive through the application")
-        time.sleep(5)
+def streaming() -> None:
+    """The application whose PostgreSQL at the city follows the one at the province."""
+    server, address = build(PAY)
+    other, _there = build(PAY, "--site", "city-1", administrator="heidi")
+    inside(address, "/notes", FULL_NOTE)
+    protect(PAY)
+    words.apply_plan("pay", _T4.format(system=PAY, server=server, other=other, note=FULL_NOTE))
+    run("cloudctl", "dr", "database", "setup", "pay", user="wang")
+    run("cloudctl", "dr", "database", "lag", "pay", user="wang")
+    words.wait_for_records(address, 3)
+    take(PAY)
 
 
-def rehearse() -> dict[str, Any]:
-    """One drill from beginning to end; what it found."""
-    run("cloudctl", "dr", "readiness", PLAN, user="wang")
-    shown: Any = ask("cloudctl", "dr", "drill", "start", PLAN, "--wait", "--reason", "季度演练", user="wang")
-    run("cloudctl", "dr", "drill", "show", str(shown["id"]), user="wang")
-    for kind in ("pdf", "html", "json"):
-        out = telling.HOME / "story" / f"drill.{kind}"
-        out.unlink(missing_ok=True)
-        run("cloudctl", "dr", "report", "get", f"drill-{shown['id']}", "--format", kind, "--out", str(out),
-            user="wang")  # fmt: skip
-    run("cloudctl", "dr", "report", "verify", str(telling.HOME / "story" / "drill.json"), user="wang")
-    run("cloudctl", "dr", "plan", "show", PLAN, user="wang")
-    return dict(shown)
+def there_and_back() -> None:
+    """A planned move to the city, the province made ready, and a planned move back."""
+    words.tell("failover", words.move("assets", reason="省级机房检修"))
+    run("cloudctl", "dr", "failback", "start", "assets", "--reason", "检修完成", "--wait", user="judy")
+    words.rehearse("assets")
+    words.tell("failover", words.move("assets", reason="检修完成，回切"))
+
+
+def cut_off() -> None:
+    """The province is cut off from everything; two places see it, and the city goes on alone."""
+    eyes = words.Observers("assets", "province", "http://10.101.1.2:5000/v3")
+    try:
+        run("cloudctl", "lab", "site", "cut", "province")
+        say("$ # 两处观察点确认省级节点失联", "33")
+        words.wait_until_gone("assets", "province")
+        words.tell("failover", words.move("assets", "--unplanned", "--accept-stale", reason="省级节点失联"))
+    finally:
+        run("cloudctl", "lab", "site", "join", "province")
+        eyes.stop()
 
 
 def tell(servers: list[Server]) -> None:
     """All chapters; StoryError where one does not end as it should."""
-    chapter(1, "An application with real guests", "一个真实运行的系统")
-    run("cloudctl", "lab", "up", "--guests")
+    chapter(1, "Two sites, a third place that votes, storage that replicates", "两地三中心环境")
+    run("cloudctl", "lab", "up", "--guests", "--with", "witness", "--with", "replication")
     servers.append(Server("127.0.0.1:8090"))
-    install(servers[-1], (*FIRST, "heidi"))
+    install(servers[-1], (*FIRST, "heidi", "judy"))
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
-    address = build(SYSTEM)
-    inside(address, "/notes", FULL_NOTE)
-    chapter(2, "It is protected, and planned what happens when its site is lost", "灾备预案")
-    protect(SYSTEM)
-    city_project(SYSTEM)
-    plan(address)
-    wait_for_records(address, 3)
-    take(SYSTEM)
-    chapter(3, "The drill", "灾备演练")
-    found = rehearse()
-    told = {name: found[name] for name in ("verdict", "rpo_s", "rto_s", "left_behind")}
-    say(json.dumps(told, ensure_ascii=False), "1;32")
-    if found["verdict"] != "passed" or found["left_behind"]:
-        raise StoryError(f"the drill did not pass: {found['why']}")
+    words.widen_topology(TYPES, SYSTEMS)
+    chapter(2, "An application on replicated volumes, and the plan for the loss of its site", "灾备预案")
+    replicated()
+    chapter(3, "The drill of it, from the replicas", "灾备演练（T3）")
+    words.rehearse("assets")
+    chapter(4, "Moved as planned, and back", "计划内切换与回切")
+    there_and_back()
+    chapter(5, "An application whose database replicates itself, and its drill", "双活应用（T4）")
+    streaming()
+    words.rehearse("pay")
+    chapter(6, "The province is cut off", "省级节点失联，非计划切换")
+    cut_off()
 
 
 def main() -> int:
-    """Tell the story; 0 when the drill passed and nothing of it is left."""
+    """Tell the story; 0 when every drill and move passed and nothing of the drills is left."""
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(telling.HOME / "lab" / "clouds.yaml")
     os.chdir(Path(__file__).resolve().parents[1])
     began = time.monotonic()

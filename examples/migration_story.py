@@ -62,7 +62,7 @@ def _build_and_delete() -> None:
     run("cloudctl", "migration", "rate", "--scope", "department:gx-finance", *RATE, user="wang")
     say("Somebody deletes the machine past cloudctl:")
     shown = ask("cloudctl", "request", "show", str(number), user="alice")
-    server = next(row["external_id"] for row in shown["resources"] if row["kind"] == "server")  # type: ignore
+    server = next(row["external_id"] for row in shown["resources"] if row["kind"] == "server")
     run("openstack", "--os-cloud", "province", "server", "delete", "--wait", server)
     run("cloudctl", "site", "sync", "province", "-c", "id", "-c", "state", user="carol")
     expect("no", SMALL)
@@ -73,7 +73,7 @@ def expect(verified: str, system: str) -> None:
     """Look at the site and hold the evidence of a system against what it must be."""
     run("cloudctl", "site", "sync", "province", user="carol", show=False)
     found = ask("cloudctl", "migration", "evidence", system, user="wang")
-    is_now = found[0]["verified"] if isinstance(found, list) else found["verified"]  # type: ignore[index]
+    is_now = found[0]["verified"] if isinstance(found, list) else found["verified"]
     if is_now != verified:
         raise StoryError(f"{system} should be verified {verified}, and is {is_now}: {found}")
 

@@ -29,6 +29,7 @@ PEOPLE = {  # login, what they are called, department, role, where they hold it
     "frank": ("周初审", None, "division_reviewer", "division:450103"),
     "grace": ("吴局长", "nn-qingxiu-edu", "department_approver", "department:nn-qingxiu-edu"),
     "heidi": ("林云管", None, "cloud_admin", "site:city-1"),
+    "judy": ("韦值班", None, "dr_officer", "installation:*"),
     "ivan": ("审计员", None, "auditor", "installation:*"),
 }
 COLOUR = sys.stdout.isatty()
@@ -73,7 +74,7 @@ def run(
 
 def ask(*command: str, user: str) -> dict[str, object] | list[dict[str, object]]:
     """The same, quietly, as JSON."""
-    return json.loads(run(*command, "-f", "json", user=user, show=False))  # type: ignore[no-any-return]
+    return json.loads(run(*command, "-f", "json", user=user, show=False))
 
 
 def token_file(user: str) -> Path:

@@ -29,7 +29,7 @@ _NOT_NEEDED = (
 )  # fmt: skip
 _DIRECTORIES = (
     "dev", "proc", "sys", "run", "root", "tmp", "mnt", "media", "opt", "srv/data", "var/log", "var/tmp",
-    "home/debian/.ssh", "usr/local/bin", "etc/ssh/sshd_config.d",
+    "home/debian/.ssh", "usr/local/bin", "etc/ssh/sshd_config.d", "etc/init.d",
 )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """What a system consists of, as its newest recovery point tells, and what becomes of that at the target."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +11,8 @@ from dr import restore_facts, restore_plan
 from dr.failover.job import MoveJob
 from dr.plans.document import Part
 from dr.plans.known import mapping_to
+from dr.recording import former_name
 from dr.restore_plan import SYSTEM, Plan, Wish
-
-_OF_A_RESTORE = re.compile(r"(-r\d+)+$")  # how servers are called that a restore made
 
 
 def newest_point(uow: UnitOfWork, job: MoveJob) -> RecoveryPoint | None:
@@ -58,17 +56,13 @@ def missing_servers(parts: Sequence[Part], there: Sequence[str]) -> list[Fault]:
         Fault(f"parts.{part.name}", "no_server", template, {"name": name})
         for part in parts
         for name in part.servers
-        if not any(_bare(one) == _bare(name) for one in there)
+        if not any(former_name(one) == former_name(name) for one in there)
     ]
 
 
 def is_server(server: Mapping[str, Any], name: str) -> bool:
     """Whether a server of the point is the one that the plan calls so: by name or label."""
-    return _bare(str(server["name"])) == _bare(name) or server.get("label") == name
-
-
-def _bare(name: str) -> str:
-    return _OF_A_RESTORE.sub("", name)
+    return former_name(str(server["name"])) == former_name(name) or server.get("label") == name
 
 
 def addresses_of(row: Resource) -> list[str]:

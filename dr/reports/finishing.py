@@ -27,6 +27,7 @@ from dr.reports.assembling import DRILL, FAILOVER, Given, assemble
 from dr.reports.gathering import of_drill, of_failover
 from dr.reports.sealing import seal
 from dr.sentinels import answers, journal, loss, reading
+from dr.sentinels.addressing import addresses_at, aimed
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,10 @@ class Finishing:
                 return
             given = of_failover(uow, row)
             asked_at, state = row.asked_at, row.state
+            there = addresses_at(uow, given.document, row.to_site_id)
         if given.document.sentinels is not None and state in _MOVED:
-            given = self._counted(given, given.document.sentinels, asked_at, run.clock.now())
+            wanted = aimed(given.document.sentinels, there)
+            given = self._counted(given, wanted, asked_at, run.clock.now())
         document = assemble(given, levels_file.table())
         with run.write() as (uow, _operation):
             row = uow.need(Failover, failover_id)

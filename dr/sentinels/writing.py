@@ -17,11 +17,12 @@ from cloudctl.core import Core
 from cloudctl.errors import CloudctlError
 from cloudctl.lifecycle import DrillState, FailoverState, PlanState
 from cloudctl.models import Drill, Failover, ProtectionPlan
-from cloudctl.observing import restore_in_force
+from cloudctl.observing import allowed_kinds
 from cloudctl.ports import Application
 from cloudctl.store import UnitOfWork
-from dr.plans.document import Sentinels
+from dr.plans.document import Sentinels, of_json
 from dr.sentinels import journal, pace
+from dr.sentinels.addressing import addresses_at, aimed
 from dr.sentinels.journal import Journal
 from dr.sentinels.moments import Moments
 
@@ -81,7 +82,7 @@ class Writing:
         now_s = monotonic() if now_s is None else now_s
         if self._looked_s is None or now_s - self._looked_s >= LOOK_EVERY_S:
             with self._core.store.read() as uow:
-                self._wanted = wanted(uow) if restore_in_force(uow) is None else []
+                self._wanted = wanted(uow) if allowed_kinds(uow) is None else []
             self._looked_s = now_s
             self._let_go()
         begun = sum(self._begin(one, now_s) for one in self._wanted)
@@ -150,19 +151,21 @@ class Writing:
 
 
 def wanted(uow: UnitOfWork) -> list[Wanted]:
-    """The plans in use that have sentinels, by name."""
+    """The plans in use that have sentinels, by name, each written to where its system runs now."""
     drilled = set(uow.column(Drill.plan_id, Drill.state.not_in(_DRILLED)))
     moving = drilled | set(uow.column(Failover.plan_id, Failover.state.not_in(_MOVED)))
     rows = uow.tuples(
-        [ProtectionPlan.id, ProtectionPlan.name, ProtectionPlan.document],
+        [ProtectionPlan.id, ProtectionPlan.name, ProtectionPlan.document, ProtectionPlan.active_site_id],
         ProtectionPlan.state.in_(_IN_USE),
         order_by=[ProtectionPlan.name],
     )
-    return [
-        Wanted(name, Sentinels(**document["sentinels"]), key in moving)
-        for key, name, document in rows
-        if document.get("sentinels")
-    ]
+    found = []
+    for key, name, document, site_id in rows:
+        plan = of_json(document)
+        if plan.sentinels is not None:
+            sentinels = aimed(plan.sentinels, addresses_at(uow, plan, site_id))
+            found.append(Wanted(name, sentinels, key in moving))
+    return found
 
 
 def _copy_all(sources: Mapping[Path, str], target: Path) -> None:
