@@ -14,6 +14,7 @@ SCOPES: Mapping[Role, frozenset[str]] = {
     Role.DEPARTMENT_APPROVER: frozenset({"department"}),
     Role.DIVISION_REVIEWER: frozenset({"division"}),
     Role.CLOUD_ADMIN: frozenset({"site", "installation"}),
+    Role.DR_OFFICER: frozenset({"site", "division", "installation"}),
     Role.PROVINCE_ADMIN: frozenset({"installation"}),
     Role.SYSTEM_ADMIN: frozenset({"installation"}),
     Role.AUDITOR: frozenset({"installation", "division", "department"}),

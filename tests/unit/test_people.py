@@ -8,7 +8,7 @@ from cloudctl.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, S
 from cloudctl.models import AuditEvent, Notice, RoleGrant, Session, Token, User
 from cloudctl.queries.people import list_tokens, list_users, show_user, who_am_i
 from tenants import people
-from tenants.people import NewUser
+from tenants.people import NewUser, roles
 from tests.builders import a_person, a_province, an_actor
 
 FINANCE = ("department", "gx-finance")
@@ -263,3 +263,8 @@ def test_no_secret_of_anyone_is_in_the_database_in_clear(core: Core) -> None:
         stored = uow.need(User, "alice").password_hash
     assert stored is not None
     assert stored.startswith("$argon2id$")
+
+
+def test_every_role_can_be_held_somewhere() -> None:
+    assert set(roles.SCOPES) == set(Role)
+    assert all(kinds for kinds in roles.SCOPES.values())
