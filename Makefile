@@ -49,6 +49,7 @@ unit: setup  ## seconds
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 soak: setup  ## exhaustive and long runs
+	@$(BIN)/python tests/gate.py packages
 	@$(BIN)/pytest -q -rP -m "soak and not guests" --timeout 7200
 	@$(BIN)/cloudctl lab up --guests
 	@$(BIN)/pytest -q -rP -m "soak and guests" --timeout 7200
@@ -57,6 +58,7 @@ mutants: setup  ## the share of mutants of the rate and target modules that the 
 	@$(BIN)/python tests/mutants.py
 
 bench: setup  ## the tables of docs/benchmarks.md
+	@$(BIN)/python tests/gate.py packages
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.register_import
 	@$(BIN)/python -m bench.register_scale
@@ -66,6 +68,7 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.many_volumes
 	@$(BIN)/python -m bench.beside_others
 	@$(BIN)/python -m bench.dr_orchestration
+	@$(BIN)/python -m bench.dr_lab
 	@$(BIN)/python -m bench.dr_cuts
 
 format: setup  ## put the code in shape

@@ -25,7 +25,7 @@ def count_into(file: Path) -> None:
         os.write(descriptor, f"{request.method} {path}\n".encode())
         return send(self, request, **kwargs)
 
-    HTTPAdapter.send = counted  # type: ignore[method-assign]
+    HTTPAdapter.send = counted  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

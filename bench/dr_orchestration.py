@@ -58,7 +58,10 @@ class JumpingClock:
         self._begun, self._at, self._jumped_s = time.monotonic(), datetime.now(UTC), 0.0
 
     def now(self) -> datetime:
-        return self._at + timedelta(seconds=time.monotonic() - self._begun + self._jumped_s)
+        return self._at + timedelta(seconds=self.ticks())
+
+    def ticks(self) -> float:
+        return time.monotonic() - self._begun + self._jumped_s
 
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         self._jumped_s += seconds
@@ -108,6 +111,7 @@ class Ready:
     cloud: FakeCloud
     machines: Sequence[Machine]
     made: dict[int, str] = field(default_factory=dict)
+    flavor: str = "gov.small"
 
     def begin(self, run: Run, job: DrillJob) -> None:
         """Nothing."""
@@ -115,7 +119,7 @@ class Ready:
     def topology(self, run: Run, job: DrillJob) -> Mapping[str, Any]:
         return {
             "servers": [
-                {"name": one.name, "label": one.name, "flavor": "gov.small", "zone": "public", "boot": number,
+                {"name": one.name, "label": one.name, "flavor": self.flavor, "zone": "public", "boot": number,
                  "image": "debian-12", "addresses": {"ipv4": [_address(number)]}}
                 for number, one in enumerate(self.machines)
             ],
@@ -172,14 +176,19 @@ class Times:
         script = self._state.user_data.get(server.id) or ""
         if server.name != EYE:
             return ""
-        task = json.loads(json.loads(script[script.rindex(_HEAD) + len(_HEAD) : -len(_TAIL)]))
         at = self._clock.now().replace(microsecond=0)
         up = {name for name, ready_at in self._ready_at.items() if ready_at <= at and name != self._hangs}
-        by_address = {one["address"]: one["id"] for one in task["servers"]}
-        checks = {one["id"]: [by_address[one["address"]] in up, "open"] for one in task["checks"]}
-        seen = {one["id"]: "echo" if one["id"] in up else "" for one in task["servers"]}
-        found = {"servers": seen, "checks": checks, "answered": {}, "round": int(at.timestamp())}
-        return probe_script.line_of(task["nonce"], found)
+        return recite(script, up, at)
+
+
+def recite(script: str, up: set[str], at: datetime) -> str:
+    """What the probe with that script would say at that moment, while these servers answer."""
+    task = json.loads(json.loads(script[script.rindex(_HEAD) + len(_HEAD) : -len(_TAIL)]))
+    by_address = {one["address"]: one["id"] for one in task["servers"]}
+    checks = {one["id"]: [by_address[one["address"]] in up, "open"] for one in task["checks"]}
+    seen = {one["id"]: "echo" if one["id"] in up else "" for one in task["servers"]}
+    found = {"servers": seen, "checks": checks, "answered": {}, "round": int(at.timestamp())}
+    return probe_script.line_of(task["nonce"], found)
 
 
 @dataclass(frozen=True)
@@ -200,16 +209,49 @@ def rehearse(machines: Sequence[Machine], slots: int, hangs: str = "") -> Taken:
         home = Path(directory) / "home"
         home.mkdir()
         world = protect(make_core(home, clock=clock), clock, (CITY,), (1,))  # type: ignore[arg-type]
-        parts = [
-            Part(one.name, (one.name,), one.needs, Way.REPLICATION, checks=(Check("tcp", 22),),
-                 patience_s=PATIENCE_S, is_critical=not hangs)
-            for one in machines
-        ]  # fmt: skip
+        parts = parts_of(machines, is_critical=not hangs)
         seen = _drill(world, clock, parts, machines, slots, hangs)
         world.core.store.close()
+    return taken(seen)
+
+
+def parts_of(machines: Sequence[Machine], is_critical: bool = True) -> list[Part]:
+    """Every server is a part of its own."""
+    return [
+        Part(one.name, (one.name,), one.needs, Way.NONE, checks=(Check("tcp", 22),), patience_s=PATIENCE_S,
+             is_critical=is_critical)
+        for one in machines
+    ]  # fmt: skip
+
+
+def taken(seen: Mapping[str, Any]) -> Taken:
+    """Out of what was seen of a drill."""
     begun = min(one["begun_s"] for one in seen["parts"].values() if one["begun_s"] is not None)
     ends = {name: one["answered_s"] for name, one in seen["parts"].items()}
     return Taken({name: at_s - begun for name, at_s in ends.items() if at_s is not None})
+
+
+def begin(world: Protected, parts: Sequence[Part], slots: int) -> dict[str, Any]:
+    """A drill of these parts, asked for."""
+    with world.core.store.write() as uow:
+        uow.need(Site, CITY).slots = slots
+    document = Document("bench", SYSTEM, SOURCE, CITY, 86_400, 86_400, tuple(parts))
+    rehearsing.put_plan(world, document)
+    return dict(asking.start(world.core, rehearsing.officer(world), "bench", Asked()))
+
+
+def until_done(
+    world: Protected, engine: Engine, asked: Mapping[str, Any], pause: Callable[[float], None]
+) -> Mapping[str, Any]:
+    """What was seen of the drill, once it has passed."""
+    while True:
+        with world.core.store.read() as uow:
+            drill = uow.need(Drill, asked["id"])
+        if drill.state == "done":
+            assert drill.verdict == "passed", drill.why
+            return dict(drill.seen)
+        if not engine.run(int(asked["operation_id"])):
+            pause(1.0)
 
 
 def _drill(
@@ -221,28 +263,17 @@ def _drill(
     hangs: str,
 ) -> Mapping[str, Any]:
     city = world.clouds[CITY]
-    with world.core.store.write() as uow:
-        uow.need(Site, CITY).slots = slots
-    document = Document("bench", SYSTEM, SOURCE, CITY, 86_400, 86_400, tuple(parts))
-    rehearsing.put_plan(world, document)
     city.state.latency_s, city.state.sleep = LAB_LATENCY_S, time.sleep
     city.state.capacity = {Kind.VCPUS: 1 << 20}
     Times(city, clock, machines, hangs)
-    row = asking.start(world.core, rehearsing.officer(world), "bench", Asked())
+    asked = begin(world, parts, slots)
     lanes, settings = Lanes(), world.core.settings
     flow = Rehearse(
         FakeClouds(world.clouds), {Way.REPLICATION: Ready(city, machines)}, settings, lanes,
         reading=rehearsing.reading,
     )  # fmt: skip
     engine = Engine(world.core.store, clock, {"drill": flow}, settings.lease_s)
-    while True:
-        with world.core.store.read() as uow:
-            drill = uow.need(Drill, row["id"])
-        if drill.state == "done":
-            assert drill.verdict == "passed", drill.why
-            return dict(drill.seen)
-        if not engine.run(int(row["operation_id"])):
-            clock.advance(1.0)
+    return until_done(world, engine, asked, clock.advance)
 
 
 def least_s(machines: Sequence[Machine], slots: int) -> float:

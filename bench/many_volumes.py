@@ -48,7 +48,10 @@ class HurriedClock:
         self._begun, self._at = time.monotonic(), datetime.now(UTC)
 
     def now(self) -> datetime:
-        return self._at + timedelta(seconds=self.speed * (time.monotonic() - self._begun))
+        return self._at + timedelta(seconds=self.ticks())
+
+    def ticks(self) -> float:
+        return self.speed * (time.monotonic() - self._begun)
 
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         return woken(seconds / self.speed)

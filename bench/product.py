@@ -109,7 +109,7 @@ class Installation:
 
     def _serve(self) -> "subprocess.Popen[bytes]":
         log = (self.home / "serve.log").open("ab")
-        command = [sys.executable, "-m", "bench.counted", self._counts, "--listen", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "bench.counted", str(self._counts), "--listen", "127.0.0.1:0"]
         server = subprocess.Popen(
             command, cwd=ROOT, env=self._environ(), stdout=log, stderr=subprocess.STDOUT
         )

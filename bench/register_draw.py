@@ -119,7 +119,10 @@ _VERSION = (
 
 def _systems(drawn: Drawn) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     chance = drawn.chance
-    systems, versions, spans, projects = [], [], [], []
+    systems: list[Any] = []
+    versions: list[Any] = []
+    spans: list[Any] = []
+    projects: list[Any] = []
     for number in range(drawn.systems):
         key = f"sys-{number:06d}"
         department, division, level = chance.choice(drawn.departments)
@@ -265,7 +268,7 @@ def _into_postgres(url: str, tables: Sequence[tuple[str, tuple[str, ...], Rows]]
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         for table, columns, rows in tables:
             names = ", ".join(f'"{one}"' for one in columns)
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:  # type: ignore[arg-type]
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
     with psycopg.connect(url, autocommit=True) as connection:

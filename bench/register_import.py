@@ -162,7 +162,7 @@ def measure(rows: int, rounds: int) -> Measured:
         with tempfile.TemporaryDirectory() as directory:
             core = an_installation(Path(directory))
             for name, content in zip(IMPORTS, (whole, whole, changed), strict=True):
-                acts = [
+                acts: list[tuple[str, Callable[[], object]]] = [
                     ("bare read", partial(bare_read, content)),
                     (name, partial(import_systems, core, ADMIN, content, "bench.xlsx")),
                 ]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +107,15 @@ def _questions(core: Core) -> Iterator[tuple[str, Callable[[], object], Callable
     for on in DAYS:
         day = on.isoformat() if on else "now"
         by_division = _bare(core, "v.division_code", on)
-        yield f"rate, {day}", by_division, lambda on=on: figures.rate(core, ADMIN, on=on)
-        yield f"ranking of cities, {day}", by_division, lambda on=on: figures.ranking(core, ADMIN, on=on)
+        yield f"rate, {day}", by_division, partial(figures.rate, core, ADMIN, on=on)
+        yield f"ranking of cities, {day}", by_division, partial(figures.ranking, core, ADMIN, on=on)
     for on in (None, DAYS[2]):
         day = on.isoformat() if on else "now"
         by_department = _bare(core, "v.department_id", on)
         yield (
             f"ranking of departments, {day}",
             by_department,
-            lambda on=on: figures.ranking(core, ADMIN, "departments", on=on),
+            partial(figures.ranking, core, ADMIN, "departments", on=on),
         )
     yield (
         "forecast",

@@ -16,6 +16,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The moment, aware, in UTC."""
 
+    def ticks(self) -> float:
+        """Seconds that never go back, whoever sets the clock; for what is held for so long, never stored."""
+
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         """Wait up to `seconds`; `woken(seconds)` is an event's wait. True when woken early."""
 
@@ -26,6 +29,9 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def ticks(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)  # goes on while the machine sleeps
+
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         return woken(seconds)
 
@@ -35,12 +41,21 @@ class FrozenClock:
 
     def __init__(self, at: datetime | None = None) -> None:
         self._at = at or datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+        self._ticks = 0.0
 
     def now(self) -> datetime:
         return self._at
 
+    def ticks(self) -> float:
+        return self._ticks
+
     def advance(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)
+        self._ticks += seconds
+
+    def set_back(self, seconds: float) -> None:
+        """Somebody sets the clock: it tells an earlier time, and none has passed."""
+        self._at -= timedelta(seconds=seconds)
 
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         self.advance(seconds)

@@ -74,6 +74,10 @@ class Settings:
         return self.home / "sentinels"
 
     @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"
+
+    @property
     def witness_file(self) -> Path:
         return self.home / "witness.yaml"
 

@@ -210,10 +210,13 @@ def audit_chain(core: Core) -> Finding:
 
 def acting(core: Core) -> Finding:
     """Whether the installation acts on its clouds, or came out of a vault and only observes."""
-    from cloudctl.observing import restore_in_force  # noqa: PLC0415
+    from cloudctl.observing import restore_in_force, standby_of  # noqa: PLC0415
 
     with core.store.read() as uow:
-        row = restore_in_force(uow)
+        row, standby = restore_in_force(uow), standby_of(uow)
+    if row is None and standby is not None:
+        told = f"{standby.site_id}: {standby.state}; the home was last at work {standby.seen_at or '-'}"
+        return Finding("observe only", WARN if standby.error else OK, told, standby.error)
     if row is None:
         return Finding("observe only", OK, "no: it acts on its clouds")
     said = ", ".join(one["user"] for one in row.confirmations) or "nobody"

@@ -283,6 +283,12 @@ class StorageRefused(CloudctlError):
     code = "storage_refused"
 
 
+class DatabaseRefused(CloudctlError):
+    """The database of a system refused for good, for instance to follow one that it has left behind."""
+
+    code = "database_refused"
+
+
 class StoreUnavailable(CloudctlError):
     """The database or the queue did not answer."""
 

@@ -16,7 +16,7 @@ from cloudctl.clock import Clock, new_id
 from cloudctl.errors import CloudctlError, Conflict, LeaseLost, StoreUnavailable, TimedOut
 from cloudctl.lifecycle import OPERATION, Failed, Later, OperationState, Outcome, move
 from cloudctl.models import Operation, Step
-from cloudctl.observing import HARMLESS, must_act, restore_in_force
+from cloudctl.observing import allowed_kinds, must_act
 from cloudctl.store import Store, UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -40,36 +40,36 @@ class Run:
     fence: int
     is_resumed: bool  # somebody held it before: what was begun may be there already
     lease_s: int
-    lease_until: datetime
+    held_until: float  # by the clock's ticks, of the moment before the lease was written
     stopping: threading.Event = field(default_factory=threading.Event)  # set when the worker is to let go
 
     @contextmanager
     def write(self) -> Iterator[tuple[UnitOfWork, Operation]]:
         """A transaction that commits only while this worker holds the lease; LeaseLost otherwise."""
         with self.store.write() as uow:
-            until = self.clock.now() + timedelta(seconds=self.lease_s)
-            held = uow.update(Operation, *self._mine(), lease_until=until)
-            if not held:
+            held_until = self.clock.ticks() + self.lease_s
+            if not self._renewed(uow):
                 raise LeaseLost("operation {id} is held by another worker", id=self.operation_id)
             yield uow, uow.need(Operation, self.operation_id)
-        self.lease_until = until
+        self.held_until = held_until
 
     def renew(self) -> bool:
         """Keep the lease; False when it is lost."""
         with self.store.write() as uow:
-            until = self.clock.now() + timedelta(seconds=self.lease_s)
-            is_held = uow.update(Operation, *self._mine(), lease_until=until) == 1
+            held_until = self.clock.ticks() + self.lease_s
+            is_held = self._renewed(uow)
         if is_held:
-            self.lease_until = until
+            self.held_until = held_until
         return is_held
 
     def must_hold(self) -> None:
         """LeaseLost when the lease has run out; to be asked right before a call that makes something.
 
         A worker that was frozen for longer than its lease wakes up in the middle of a batch: what is left
-        of the batch now belongs to the one that took its place.
+        of the batch now belongs to the one that took its place. Told by ticks: whoever sets the clock of this
+        machine back makes no lease longer.
         """
-        if self.clock.now() >= self.lease_until:
+        if self.clock.ticks() >= self.held_until:
             raise LeaseLost("the lease of operation {id} has run out", id=self.operation_id)
 
     def journal(
@@ -85,6 +85,10 @@ class Run:
         step.cloud_request_id = cloud_request_id or step.cloud_request_id
         step.ended_at = None if state == "started" else now
         uow.flush()
+
+    def _renewed(self, uow: UnitOfWork) -> bool:
+        until = self.clock.now() + timedelta(seconds=self.lease_s)
+        return uow.update(Operation, *self._mine(), lease_until=until) == 1
 
     def _mine(self) -> list[Any]:
         return [
@@ -187,7 +191,7 @@ class Engine:
     # -- the pieces
 
     def _claim(self, operation_id: int) -> Run | None:
-        now = self._clock.now()
+        now, held_until = self._clock.now(), self._clock.ticks() + self._lease_s
         until = now + timedelta(seconds=self._lease_s)
         owner = new_id()
         with self._store.write() as uow:
@@ -216,7 +220,7 @@ class Engine:
                 row.state = move(OPERATION, OperationState.QUEUED, "claim")
             return Run(
                 self._store, self._clock, row.id, row.kind, row.subject_id, row.site_id,
-                owner, found[0], found[0] > 1, self._lease_s, until, self._stopping,
+                owner, found[0], found[0] > 1, self._lease_s, held_until, self._stopping,
             )  # fmt: skip
 
     def _advance(self, run: Run) -> Outcome | None:
@@ -348,7 +352,8 @@ class Engine:
 
 def _held_back(uow: UnitOfWork) -> list[Any]:
     """While a database that was brought back only observes: what acts on no cloud goes on, all else waits."""
-    return [Operation.kind.in_(HARMLESS)] if restore_in_force(uow) is not None else []
+    allowed = allowed_kinds(uow)
+    return [Operation.kind.in_(allowed)] if allowed is not None else []
 
 
 def _as_failure(run: Run, error: Exception) -> CloudctlError:

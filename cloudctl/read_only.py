@@ -7,7 +7,7 @@ cloud beside them: what is not known to be reading is refused.
 from collections.abc import Callable
 from typing import Any, cast
 
-from cloudctl.observing import is_observing, refusal
+from cloudctl.observing import is_observing, refusal_of
 from cloudctl.ports import Cloud, ConnectableClouds, Dns, ObjectStore, Plays, Purpose, Replication, Stores
 from cloudctl.store import Store
 
@@ -17,7 +17,7 @@ _ALSO_READING = frozenset(
 )
 _DNS_READING = frozenset({"read", "gives_shares"})
 _PLAYS_READING = frozenset({"reaches", "public_key"})
-_STORAGE_READING = frozenset({"sites", "replicas", "marked"})
+_STORAGE_READING = frozenset({"sites", "replicas", "marked", "must_be_closed"})
 _STORES_READING = frozenset({"native", "bucket", "sites"})
 
 
@@ -81,7 +81,7 @@ class _Guarded:
 
         def change(*args: object, **named: object) -> Any:
             if is_observing(self._store):
-                raise refusal()
+                raise refusal_of(self._store)
             return found(*args, **named)
 
         return change
@@ -92,7 +92,7 @@ class _GuardedStores(_Guarded):
 
     def vault(self, site_id: str, purpose: Purpose) -> ObjectStore:
         if purpose is not Purpose.READ and is_observing(self._store):
-            raise refusal()
+            raise refusal_of(self._store)
         return cast("Stores", self._inner).vault(site_id, purpose)
 
 

@@ -127,8 +127,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._app = open_app(self._home, QueueBell(queue) if is_heard else None)
         if self._with_worker:
             look, begin_due = self._app.look_around, self._app.begin_due_points
-            sentinels = self._app.write_sentinels
-            self._worker = Worker(self._app, queue, look=look, begin_due=begin_due, write_sentinels=sentinels)
+            sentinels, share = self._app.write_sentinels, self._app.share
+            self._worker = Worker(
+                self._app, queue, look=look, begin_due=begin_due, write_sentinels=sentinels, share=share,
+                beat=self._app.beat_replicas,
+            )  # fmt: skip
         return application(self._app)
 
     def _start_worker(self) -> None:

@@ -98,8 +98,13 @@ class UnitOfWork:
         return self.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
 
     def for_update(self, model: type[R], key: object) -> R:
-        """The row, locked until the end of the transaction and read afresh (SQLite: the writer's lock)."""
-        row = self.session.get(model, key, with_for_update=True, populate_existing=True)
+        """The row, locked until the end of the transaction and read afresh (SQLite: the writer's lock).
+
+        Its key stays, so whoever refers to it need not wait: two transactions that have each written a
+        reference to the row and then lock it would wait for each other for ever.
+        """
+        no_key = {"key_share": True}  # FOR NO KEY UPDATE
+        row = self.session.get(model, key, with_for_update=no_key, populate_existing=True)
         if row is None:
             raise NotFound("{what} '{key}' does not exist", what=model.__tablename__, key=str(key))
         return row

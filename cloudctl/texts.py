@@ -70,4 +70,8 @@ def _english() -> Mapping[tuple[str, str], str]:
         ("kind", "vcpus"): "vCPUs",
         ("request kind", "vm"): "virtual machines",
         ("resource kind", "server"): "virtual machine",
+        ("protection state", "rpo_at_risk"): "RPO at risk",
+        ("protection state", "rpo_violated"): "RPO violated",
+        ("plan health", "rpo_at_risk"): "RPO at risk",
+        ("plan health", "rpo_violated"): "RPO violated",
     }

@@ -31,6 +31,8 @@ TASK = "cloudctl.advance"
 QUEUE = "cloudctl.operations"
 POLL_S = 1.0
 HOUSEKEEPING_S = 60.0
+SHARE_S = 15.0  # what changed is at every site within a minute
+BEAT_S = 15.0  # so much more than it is at most a copy seems to be behind
 PACE_S = 0.25  # sentinels are due once a second at the most
 BELL_LASTS_S = 60  # the poll has long been faster than an older bell
 RECONNECT_S = 5.0
@@ -184,17 +186,19 @@ class Works(Protocol):
 
 def keep_house(core: Core) -> None:
     """What falls due by the clock alone: requests that nobody answered, exemptions past their day."""
+    from cloudctl.observing import acts_in_full
     from tenants.migration.exemption_days import end_due
     from tenants.requests import expire_due
 
-    expire_due(core)
-    end_due(core)
+    if acts_in_full(core.store):
+        expire_due(core)
+        end_due(core)
 
 
 class Worker:
     """Hears bells, polls for due rows, keeps house. Starts and stops once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what goes on beside operations, as bootstrap wires it
         self,
         app: Works,
         queue: Celery,
@@ -203,6 +207,8 @@ class Worker:
         look: Callable[[], None] = lambda: None,
         begin_due: Callable[[], None] = lambda: None,
         write_sentinels: Callable[[], None] = lambda: None,
+        share: Callable[[], None] = lambda: None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._queue = queue
@@ -211,6 +217,8 @@ class Worker:
         self._look = look
         self._begin_due = begin_due
         self._write_sentinels = write_sentinels
+        self._share = share
+        self._beat = beat
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.crew = Crew(app.engine, app.core.settings.worker_threads)
@@ -219,7 +227,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin, in threads of this process."""
-        for work in (self._listen, self._poll, self._keep_house, self._watch, self._pace):
+        loops = (self._listen, self._poll, self._keep_house, self._watch, self._pace, self._exchange)
+        for work in (*loops, self._mark):
             thread = threading.Thread(target=work, name=f"worker{work.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -233,7 +242,7 @@ class Worker:
         for thread in self._threads:
             thread.join(LISTEN_S + 1)
 
-    # -- the five threads
+    # -- the seven threads
 
     def _heard(self, operation_id: int) -> None:
         """The Celery task: quick, because a crew that is full leaves the row to whoever polls first."""
@@ -304,6 +313,26 @@ class Worker:
             except Exception:
                 log.exception("writing sentinels failed")
 
+    def _exchange(self) -> None:
+        """Apart too: a vault that does not answer holds up nobody else."""
+        while not self._stopping.wait(SHARE_S):
+            try:
+                self._share()
+            except StoreUnavailable as error:
+                log.warning("nothing is shared with the other sites: %s", error)
+            except Exception:
+                log.exception("sharing with the other sites failed")
+
+    def _mark(self) -> None:
+        """Apart too: a storage that does not answer is waited for so long."""
+        while not self._stopping.wait(BEAT_S):
+            try:
+                self._beat()
+            except StoreUnavailable as error:
+                log.warning("no beats are written: %s", error)
+            except Exception:
+                log.exception("writing beats failed")
+
 
 def run(home: Path) -> None:
     """`cloudctl worker`: work until SIGTERM or SIGINT."""
@@ -317,6 +346,8 @@ def run(home: Path) -> None:
         look=app.look_around,
         begin_due=app.begin_due_points,
         write_sentinels=app.write_sentinels,
+        share=app.share,
+        beat=app.beat_replicas,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,7 +4,6 @@ The rows count in the ledger from the first moment on, so nobody else gets the r
 out again. A project that is not ours has no rows.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ from provisioning.sync import catalogue_names, free_name
 from tenants import ledger
 
 ROWS = "rows"  # in the plan: position of a volume -> its row
-_OF_A_RESTORE = re.compile(r"(-r\d+)+$")  # what the names of servers and volumes end with that a restore made
 PAIRS = "pairs"  # in the plan: rows whose volumes change places; the row that servers know comes first
 
 
@@ -99,11 +97,6 @@ def server_rows(restore: Restore) -> list[str]:
 def _project(uow: UnitOfWork, restore: Restore) -> Project | None:
     bound = (Project.site_id == restore.to_site_id, Project.external_id == restore.to_project)
     return uow.first(Project, *bound) if restore.to_project else None
-
-
-def former_name(name: str) -> str:
-    """What a server or volume was called before restores and moves made it anew. Pure."""
-    return _OF_A_RESTORE.sub("", name)
 
 
 def _wanted(uow: UnitOfWork, restore: Restore) -> list[tuple[PointVolume, Mapping[str, Any]]]:

@@ -22,7 +22,7 @@ ASSETS, PAY = (
     "gx-finance-assets",
     "gx-finance-pay",
 )  # of level 2: their zone lets HTTP in, which the guests speak
-TYPES = "  - {name: replicated, title: 双中心复制云硬盘}"
+TYPES = "    - {name: replicated, title: 双中心复制云硬盘}"
 SYSTEMS = f"""\
   - code: {PAY}
     name: 国库集中支付系统

@@ -20,7 +20,7 @@ SHOWN = ("verdict", "rpo_s", "rto_s", "left_behind")
 def widen_topology(types: str, systems: str) -> None:
     """The lab's topology with more volume types and systems; the province's divisions use both sites."""
     text = Path("examples/lab.yaml").read_text()
-    for mark, more in (("  - {name: ssd, ", types), ("  - {code: gx-finance-assets", systems)):
+    for mark, more in (("    - {name: ssd, ", types), ("  - {code: gx-finance-assets", systems)):
         text = text.replace(mark, f"{more}\n{mark}", 1)
     text = text.replace("served_by: [province]}", "served_by: [province, city-1]}", 1)
     file = telling.HOME / "story" / "topology.yaml"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -17,7 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from cloudctl import logs
 from cloudctl.cli.main import main
 from cloudctl.core import Core
-from cloudctl.ports import Clouds, Dns
+from cloudctl.ports import Clouds, ConnectableClouds, Dns, Stores
 from dr.keyring import Keyring
 from dr.plans.facts import Outside
 from tenants import people
@@ -95,11 +95,13 @@ def a_server(
     keyring: Callable[[], Keyring] | None = None,
     outside: Callable[[], Outside] | None = None,
     dns: Callable[[], Dns] | None = None,
+    stores: Stores | None = None,
 ) -> Iterator[str]:
     """The application on a free loopback port; its URL."""
     before = structlog.get_config()
     logs.configure("error", core.settings.home / "log" / "serve.log")
-    app = create_app(core, clouds, keyring=keyring, outside=outside, dns=dns)
+    known = cast("ConnectableClouds", clouds)
+    app = create_app(core, known, stores, keyring=keyring, outside=outside, dns=dns)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 from uuid import uuid4
 
 import dr.agents
@@ -76,7 +77,7 @@ class Group:
         for site in (OLD, NEW):
             self._write_files(site)
             self.agents[site] = self._start(site, clock_env if site == OLD else {})
-        assert until(lambda: self.wrote(OLD), 20), "the province never wrote"
+        assert until(lambda: bool(self.wrote(OLD)), 20), "the province never wrote"
 
     def end(self) -> None:
         """Agents end and take their writers with them."""
@@ -171,7 +172,7 @@ class Case:
     clock_env: tuple[tuple[str, str], ...] = ()
 
 
-def _cut(*links: tuple[str, str]) -> dict[str, Callable[[Group], object]]:
+def _cut(*links: tuple[str, str]) -> dict[str, Any]:
     return {
         "breaks": lambda group: [group.places.cut(*link) for link in links],
         "mends": lambda group: [group.places.join(*link) for link in links],
@@ -209,8 +210,11 @@ CASES: Sequence[Case] = (
 
 def run_case(places: Places, home: Path, case: Case) -> Outcome:
     """Break it, move if that can be done, mend it, and see who wrote when."""
+    environ = dict(case.clock_env)
+    library = environ.get("LD_PRELOAD")
+    assert library is None or Path(library).is_file(), "the package faketime is not installed"
     group = Group(places, home)
-    group.begin(dict(case.clock_env))
+    group.begin(environ)
     try:
         broken = time.monotonic_ns()
         case.breaks(group)
@@ -219,7 +223,7 @@ def run_case(places: Places, home: Path, case: Case) -> Outcome:
         except TimeoutError:
             proof = ""
         if proof:
-            assert until(lambda: group.wrote(NEW), 20), "the city never wrote"
+            assert until(lambda: bool(group.wrote(NEW)), 20), "the city never wrote"
         case.mends(group)
         # what was hanging or cut off must do no harm when it comes back
         mended = time.monotonic()

@@ -1,6 +1,7 @@
 """A system on its way: what tests of the migration start from."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from cloudctl.clock import local_day
 from cloudctl.core import Core
@@ -11,7 +12,7 @@ from tenants.register.history import write_version_of
 from tests.builders import a_project, an_actor
 
 BUDGET, ASSETS = "gx-finance-budget", "gx-finance-assets"
-DECISION = {
+DECISION: dict[str, Any] = {
     "decision_document": "桂保密〔2026〕3号",
     "decision_on": "2026-03-01",
     "decision_reviewer": "周审",

@@ -18,13 +18,13 @@ from tests.builders import an_actor
 BUDGET, ASSETS, SECRET, ENROLL = (
     "gx-finance-budget", "gx-finance-assets", "gx-finance-secret", "nn-qingxiu-edu-enroll",
 )  # fmt: skip
-DECISION = {
+DECISION: dict[str, Any] = {
     "decision_document": "桂保密〔2026〕3号",
     "decision_on": date(2026, 3, 1),
     "decision_reviewer": "周审",
 }
 # Everything that a system which has come all the way has to show.
-ALL_THE_WAY: dict[str, object] = {
+ALL_THE_WAY: dict[str, Any] = {
     **DECISION,
     "assessed_on": date(2026, 4, 1),
     "plan_document": "桂财信〔2026〕5号",

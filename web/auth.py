@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from cloudctl.actors import Actor
 from cloudctl.clock import new_id
 from cloudctl.errors import CloudctlError, NotAllowed, NotSignedIn
+from cloudctl.observing import STANDING_BY, standby_of, standby_refusal
 from tenants import people
 from web.access import ACCESS, PUBLIC, SIGNED_IN
 from web.visitor import core, is_api, visit
@@ -32,6 +33,19 @@ _WITH_FIRST_PASSWORD = frozenset(
         "session.sign_out",
         "session.set_language",
         "people.me",
+    }
+)
+
+_AT_A_STANDBY = frozenset(
+    {
+        "alone.take_over",
+        "alone_pages.take_over",
+        "sign_in.sign_in",
+        "session.sign_in",
+        "session.sign_out",
+        "session.set_language",
+        "tokens.create_token",
+        "tokens.revoke_token",
     }
 )
 
@@ -75,6 +89,7 @@ def _check_access() -> Response | None:
     if needed is None:
         raise CloudctlError("no right is declared for {endpoint}", endpoint=request.endpoint)
     _check_origin()
+    _check_standby()
     if needed == PUBLIC:
         return None
     actor = g.get("actor")
@@ -94,6 +109,16 @@ def _check_origin() -> None:
     ours = {request.host, urlsplit(core().settings.public_url).netloc}
     if urlsplit(origin).netloc not in ours:
         raise NotAllowed("this form was sent from another site")
+
+
+def _check_standby() -> None:
+    """What people change at a standby would be gone with the next export: it is refused."""
+    if request.method in _SAFE or request.endpoint in _AT_A_STANDBY:
+        return
+    with core().store.read() as uow:
+        row = standby_of(uow)
+        if row is not None and row.state == STANDING_BY:
+            raise standby_refusal()
 
 
 def _check_csrf() -> None:

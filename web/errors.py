@@ -37,6 +37,7 @@ STATUS: Mapping[type[CloudctlError], HTTPStatus] = {
     errors.NameServiceRefused: HTTPStatus.BAD_GATEWAY,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageRefused: HTTPStatus.BAD_GATEWAY,
+    errors.DatabaseRefused: HTTPStatus.BAD_GATEWAY,
     errors.NotProved: HTTPStatus.BAD_GATEWAY,
     errors.CloudctlError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

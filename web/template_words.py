@@ -8,7 +8,7 @@ from flask import Flask, request, url_for
 from markupsafe import Markup
 
 from cloudctl.actors import Role
-from cloudctl.observing import restore_in_force
+from cloudctl.observing import restore_in_force, standby_of
 from cloudctl.queries.notices import count_unread
 from web import backup_words, migration_words, plan_words, report_words, titles, wording
 from web.auth import CSRF_FIELD
@@ -27,8 +27,9 @@ RECOVERY_TABS = (
     ("traffic_pages.list_traffic", "Traffic", ("traffic_pages.",)),
     ("failover_pages.list_failovers", "Moves", ("failover_pages.",)),
     ("report_pages.list_reports", "Reports", ("report_pages.",)),
+    ("alone_pages.show", "Working alone", ("alone_pages.",)),
 )
-_RECOVERY = ("plan_pages.", "drill_pages.", "report_pages.", "failover_pages.", "traffic_pages.")
+_RECOVERY = tuple(start for _endpoint, _text, starts in RECOVERY_TABS for start in starts)
 # endpoint, text, how the endpoints it stands for begin, right
 MENU = (
     ("request_list.inbox", "To decide", ("request_list.inbox",), DECIDES),
@@ -45,6 +46,8 @@ MENU = (
 )
 # What a page says after an act sent the browser there: `?done=` names a line, never carries one.
 DONE: Mapping[str, str] = {
+    "taken_over": "Your word is on record. This site works alone when another person has said so too.",
+    "stands_by": "This site stands by for the home again.",
     "submitted": "The request was submitted. You will get a notice when something happens.",
     "approved": "You have approved the request.",
     "returned": "You have returned the request.",
@@ -128,6 +131,7 @@ def register(app: Flask) -> None:
         why=report_words.why,
         size=backup_words.size,
         took=plan_words.took,
+        listed=_listed,
     )
     app.jinja_env.globals.update(
         _=_say,
@@ -160,16 +164,17 @@ def subject_link(subject: str) -> str | None:
 def _of_this_request() -> dict[str, object]:
     here = visit()
     done = request.args.get("done", "")
-    unread, observing = 0, False
+    unread, observing, standby = 0, False, None
     if here is not None:
         with core().store.read() as uow:
             unread = count_unread(uow, here.actor)
-            observing = restore_in_force(uow) is not None
+            observing, standby = restore_in_force(uow) is not None, standby_of(uow)
     return {
         "language": language(),
         "actor": here.actor if here is not None else None,
         "unread": unread,
         "observing": observing,
+        "standby_state": standby.state if standby is not None else None,
         "decides": _may(DECIDES),
         "done": translate()(DONE[done]) if done in DONE else None,
         "here": request.endpoint or "",
@@ -196,6 +201,11 @@ def _place_name(place: str) -> str:
         return titles.scope(place.partition("@")[0])
     field, bracket, index = place.partition("[")
     return words()("field", field) + bracket + index
+
+
+def _listed(names: Iterable[object]) -> str:
+    """Names one after the other, as the reader's language writes them."""
+    return ("、" if language() == "zh" else ", ").join(str(one) for one in names)
 
 
 def _csrf_field() -> Markup:

@@ -20,8 +20,9 @@ from cloudctl.bootstrap.keys import AUDIT_KEY, BOX_KEY, SENTINELS_KEY, keyring_o
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.config import Settings, load
 from cloudctl.core import Core
+from cloudctl.errors import Refused
 from cloudctl.models import Operation
-from cloudctl.observing import is_observing
+from cloudctl.observing import acts_in_full, is_observing
 from cloudctl.operations import Engine
 from cloudctl.ports import Bell, ConnectableClouds, Dns, Plays, Stores
 from cloudctl.read_only import ObservedClouds, observed_plays, observed_stores
@@ -71,13 +72,33 @@ class App:
         if not is_observing(self.core.store):
             look_due(self.core, self.outside())
 
+    def look_at_databases(self) -> None:
+        """Ask the databases of plans how far those that follow are behind."""
+        from cloudctl.bootstrap.recovery_flows import databases_of
+        from dr.ways.measuring import look_due
+
+        if not is_observing(self.core.store):
+            look_due(self.core, databases_of(self.core.settings, self.plays))
+
+    def look_at_registers(self) -> None:
+        """Give back what moves that have ended still hold at the witness."""
+        from dr.failover.tidying import give_back_left
+
+        witness = self.outside().witness
+        if witness is not None and not is_observing(self.core.store):
+            give_back_left(self.core, witness)
+
     def look_around(self) -> None:
-        """The sites first, then the plans that rest on them."""
+        """The sites first, then databases, then the plans that rest on them."""
         self.look_at_sites()
+        self.look_at_databases()
         self.look_at_plans()
+        self.look_at_registers()
 
     def dns(self) -> Dns:
-        """The name service that steers people to a site."""
+        """The name service that steers people to a site. Refused where dns.yaml names none."""
+        if not self.core.settings.dns_file.exists():
+            raise Refused("this installation has no dns.yaml")
         return open_dns(self.core.settings, self.core.store)
 
     def keyring(self) -> "Keyring":
@@ -87,13 +108,14 @@ class App:
     def begin_due_points(self) -> None:
         """Begin the points and proofs whose time has come, and give up what is no longer kept.
 
-        Also the copy of the own database, and drills. Nothing while the installation only observes.
+        Also the copy of the own database, and drills. Nothing while the installation only observes, stands by
+        for another one, or works alone.
         """
         from dr.database import copies
         from dr.drills import calendar
         from dr.tick import begin_due
 
-        if is_observing(self.core.store):
+        if not acts_in_full(self.core.store):
             return
         copies.begin_due(self.core)
         begin_due(self.core)
@@ -102,6 +124,20 @@ class App:
     def write_sentinels(self) -> None:
         """Write the sentinels that are due, through the applications of the plans that have them."""
         self.sentinels.tick()
+
+    def beat_replicas(self) -> None:
+        """Write the moment behind the last write of all volumes that the storage replicates."""
+        from dr.ways.beating import beat_all
+
+        replication = self._outside.replication
+        if replication is not None and acts_in_full(self.core.store):
+            beat_all(self.core, replication)
+
+    def share(self) -> None:
+        """Put what the other sites need to work alone; where this is such a site, take it in."""
+        from dr.alone.rounds import go_round
+
+        go_round(self.core, self.stores, self.keyring)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -30,8 +30,10 @@ class OnDemandFlows(Mapping[str, Flow]):
             "bulletin": _bulletin,
             "enrol": _enrol,
             "drill": lambda: recovery_flows.make_drill(core, clouds, stores),
-            "failover": lambda: recovery_flows.make_failover(core, clouds, stores),
-            "failback": lambda: recovery_flows.make_failback(core, clouds, stores),
+            "failover": lambda: recovery_flows.make_failover(core, clouds, stores, plays),
+            "agents": lambda: recovery_flows.make_agents(core, plays),
+            "failback": lambda: recovery_flows.make_failback(core, clouds, stores, plays),
+            "databases": lambda: recovery_flows.make_databases(core, plays),
             "shift": lambda: recovery_flows.make_shift(core),
         }
         self._made: dict[str, Flow] = {}

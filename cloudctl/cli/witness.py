@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudctl.cli import exits
-from cloudctl.cli.commands import Args, Listing, Verb
+from cloudctl.cli.backup import add_waiting, has_ended_well
+from cloudctl.cli.commands import Args, Listing, Showing, Verb
 from cloudctl.cli.dr_plan import plan_path
 from cloudctl.cli.exits import Complaint, bad_usage
 
@@ -60,6 +61,7 @@ class Agent(Verb):
         from cloudctl.bootstrap import witness_papers
         from cloudctl.config import home_directory, load
         from dr.agents.installing import Watched, Wish, variables
+        from dr.plans.spans import seconds_of
 
         plan = self.client.get(plan_path(parsed_args.plan))
         watched = []
@@ -70,7 +72,7 @@ class Agent(Verb):
             plan["name"],
             parsed_args.site,
             parsed_args.server,
-            float(plan["document"]["lease_s"]),
+            seconds_of(plan["document"]["lease"]) or 0.0,
             tuple(parsed_args.unit),
             dict(_pairs("--command", parsed_args.commands)),
             tuple(watched),
@@ -83,6 +85,47 @@ class Agent(Verb):
         except OSError as error:
             raise Complaint("bad_input", f"{path}: {error}") from error
         self.say(f"ansible-playbook -i {parsed_args.server}, -u cloudctl playbooks/agent.yml -e @{path}")
+
+
+class Install(Showing):
+    """Bring the agent of a plan to its servers, over SSH; again changes nothing.
+
+    Without servers and parts to all of which the plan says what writes there. Exit code 1 when one of them
+    did not get it.
+    """
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("plan", metavar="PLAN", help="id or name")
+        parser.add_argument("servers", metavar="SERVER", nargs="*", help="its name or label")
+        parser.add_argument("--part", action="append", default=[], metavar="PART", dest="parts",
+                            help="all servers of that part; several times")  # fmt: skip
+        parser.add_argument("--site", metavar="SITE", default="", help="only those there")
+        add_waiting(parser)
+
+    def one(self, args: Args) -> "Json":
+        body = {"plan": args.plan, "servers": args.servers, "parts": args.parts, "site": args.site}
+        row: Json = self.client.post("/witness/agents", body)
+        if not args.wait:
+            return row
+        return {**row, "state": "done" if has_ended_well(self, args, row["operation_id"]) else "failed"}
+
+
+class Dismiss(Showing):
+    """Say that a server is gone for good, so that its agent counts no more.
+
+    Until then the agents of its site cannot say that all writers stand still. One that runs enrols itself
+    again.
+    """
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("plan", metavar="PLAN", help="id or name")
+        parser.add_argument("server", metavar="SERVER", help="as `dr witness status` names it")
+        parser.add_argument("--site", metavar="SITE", required=True, help="where it was")
+        parser.add_argument("--reason", metavar="TEXT", required=True)
+
+    def one(self, args: Args) -> "Json":
+        body = {"plan": args.plan, "site": args.site, "server": args.server, "reason": args.reason}
+        return self.client.post("/witness/dismiss", body)
 
 
 def _pairs(option: str, given: Iterable[str]) -> list[tuple[str, str]]:

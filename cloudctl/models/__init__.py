@@ -1,5 +1,6 @@
 """Every table, one module per area; rows have columns and constraints and no behaviour."""
 
+from cloudctl.models.alone import AloneMerge, SiteExport, Standby
 from cloudctl.models.audit import AuditEvent, AuditHead
 from cloudctl.models.backup import (
     BackupPolicy,
@@ -61,6 +62,7 @@ from cloudctl.models.topology import (
 __all__ = [
     "ANY_SITE",
     "FOREVER",
+    "AloneMerge",
     "Approval",
     "AuditEvent",
     "AuditHead",
@@ -103,8 +105,10 @@ __all__ = [
     "Session",
     "Shift",
     "Site",
+    "SiteExport",
     "SiteLook",
     "SiteZone",
+    "Standby",
     "StatisticalRule",
     "Step",
     "SystemVersion",

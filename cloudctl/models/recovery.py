@@ -30,6 +30,8 @@ class ProtectionPlan(Row):
     )  # see PlanHealth in cloudctl/lifecycle/recovery.py
     health_why: Mapped[JsonList] = mapped_column(default=list)
     seen_at: Mapped[datetime | None]  # when health was looked at
+    copies: Mapped[JsonDict] = mapped_column(default=dict)  # of databases that follow: dr/plans/copies.py
+    copies_at: Mapped[datetime | None]  # when they were looked at
     readiness: Mapped[JsonDict] = mapped_column(default=dict)  # what would stop a failover, as last seen
     inventory_sha256: Mapped[str] = mapped_column(default="")  # of what it rests on, as it was when verified
     inventory: Mapped[JsonDict] = mapped_column(default=dict)  # the same in words: dr/plans/inventory.py
@@ -166,7 +168,6 @@ class Traffic(Row):
     weights: Mapped[JsonDict]  # site -> 0 to 100, as the name service has it
     state: Mapped[str]  # see TRAFFIC in cloudctl/lifecycle/recovery.py
     is_frozen: Mapped[bool] = mapped_column(default=False)
-    writer_site_id: Mapped[str | None]  # where the data of the system is written; None: at any
     limits: Mapped[JsonDict] = mapped_column(default=dict)  # headroom, errors, lag
     created_at: Mapped[datetime]
     created_by: Mapped[str]

@@ -13,6 +13,7 @@ from cloudctl.amounts import Amounts, Kind
 from cloudctl.ports.adoption import AdoptionInProject
 from cloudctl.ports.backups import BackupsInProject, CloudBackups
 from cloudctl.ports.isolation import NetworksInProject
+from cloudctl.ports.stopping import StoppingInProject
 
 Tags = Mapping[str, str]
 
@@ -66,6 +67,7 @@ class Port:
     addresses: tuple[str, ...]
     tags: Tags
     device_id: str = ""
+    is_up: bool = True  # as somebody wants it; `status` is how it is
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Inspection:
     default_quotas: Mapping[str, int]  # service:word to limit; -1 is none
 
 
-class CloudInProject(BackupsInProject, NetworksInProject, AdoptionInProject, Protocol):
+class CloudInProject(BackupsInProject, NetworksInProject, AdoptionInProject, StoppingInProject, Protocol):
     """A cloud seen from inside one project: what is made here belongs to it."""
 
     def list_volumes(self) -> list[Volume]:
@@ -287,13 +289,18 @@ class Cloud(CloudBackups, Protocol):
     def list_images(self) -> list[Named]:
         """Details: min_disk_gib, status."""
 
-    def list_volume_types(self) -> list[Named]: ...
+    def list_volume_types(self) -> list[Named]:
+        """Details: backend (where its volumes lie; empty: not told), is_replicated."""
 
     def list_networks(self) -> list[Named]:
         """Details: subnets as CIDRs, is_shared."""
 
     def list_all_servers(self) -> list[Server]:
-        """Every server of every project the credential can see."""
+        """Every server of every project the credential can see. One that is missing need not be gone: a list
+        leaves out what the cloud cannot reach just now."""
+
+    def get_server(self, server_id: str) -> Server:
+        """The server, of whatever project. CloudNotFound: the cloud says that there is none."""
 
     def list_all_volumes(self) -> list[Volume]:
         """Every volume of every project the credential can see."""

@@ -42,6 +42,13 @@ class Replica:
     copy_id: str = ""  # another one once it has been copied anew
 
 
+class Mark(StrEnum):
+    """Of what a mark tells. Marks of two kinds do not replace each other."""
+
+    MOVE = "move"  # of a move or its way back: who reads it goes on
+    BEAT = "beat"  # a moment, written all the time: how far the copy is behind
+
+
 class Replication(Protocol):
     """The storage of all sites that copy volumes to each other."""
 
@@ -51,20 +58,28 @@ class Replication(Protocol):
     def replicas(self, site: str, volume_ids: tuple[str, ...]) -> list[Replica]:
         """Each volume as the storage of that site has it, in the order asked; ABSENT where it has none."""
 
-    def mark(self, site: str, volume_id: str, word: str) -> None:
-        """Write a word (letters, digits, `-:.+`) behind everything written so far; it replaces the one
-        before. StorageRefused unless the volume is primary there."""
+    def mark(self, site: str, volume_id: str, word: str, kind: Mark = Mark.MOVE) -> None:
+        """Write a word (letters, digits, `-:.+`) behind everything written so far; it replaces the one of
+        its kind before. StorageRefused unless the volume is primary there."""
 
-    def marked(self, site: str, volume_id: str) -> str:
-        """The word that has arrived there last; empty: none."""
+    def marked(self, site: str, volume_id: str, kind: Mark = Mark.MOVE) -> str:
+        """The word of this kind that has arrived there last; empty: none."""
+
+    def must_be_closed(self, site: str, volume_id: str) -> None:
+        """StorageBusy while somebody has it open there; changes nothing."""
 
     def demote(self, site: str, volume_id: str) -> None:
         """No writer can open it there any more; again changes nothing. StorageBusy while it is open."""
 
+    def evict(self, site: str, volume_id: str) -> None:
+        """Whoever has it open there loses it for good: what they still send is refused. Again changes
+        nothing. Who opens it anew is not kept from that: `demote` follows, and waits until it is closed."""
+
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:
-        """It may be written there; again changes nothing. StorageBusy until the demotion at the other site,
-        and so everything written before it, has arrived. By force: also while the other site is primary
-        or away, which makes two primaries: only after a fence."""
+        """It may be written there, and renamed, as soon as this has returned; again changes nothing.
+        StorageBusy until the demotion at the other site, and so everything written before it, has arrived,
+        and while what followed the other site still has it open. By force: also while the other site is
+        primary or away, which makes two primaries: only after a fence."""
 
     def resync(self, site: str, volume_id: str) -> None:
         """Throw away what is there and copy anew from the other site, as a person has said. StorageRefused on

@@ -46,6 +46,7 @@ mtype = { idle, requested, approved, reserved, drained, seized, fenced, synced, 
 bool link_pc = 1, link_pt = 1, link_ct = 1;
 bool up[2] = { 1, 1 };
 bool hung[2];                      /* the agent does nothing; its watchdog does */
+bool cut[2];                       /* the site's storage, compute or network keeps its writers out */
 
 byte epoch = 1;                    /* the register: what a majority of three members agreed on */
 byte holder = PROVINCE;
@@ -104,7 +105,7 @@ end:
        :: else
        fi;
        asked[me] = 0; answer[me] = 0 }
-  :: atomic { up[me] && !hung[me] && left[me] && !writes[me] ->
+  :: atomic { up[me] && !hung[me] && left[me] && !writes[me] && !cut[me] ->
        writes[me] = 1; clean[other] = 0;
        assert(!writes[other]) }                                                  /* one_writer */
   :: atomic { up[me] && lease[me] && !left[me] -> stop(me) }                       /* the watchdog */
@@ -142,9 +143,16 @@ end:
   :: atomic { (state[me] == drained || state[me] == reserved) && majority(me) && epoch > base[me] && !is_mine ->
        state[me] = aborted; rest(me) }                             /* T: reserved lose aborted */ /* T: drained lose aborted */
 
-  /* fence: the old site's agent says that it has stopped, or its lease is over by our clock */
+  /* fence: the old site's agent says that it has stopped, or its lease is over by our clock, or, in an
+     unplanned move, the site itself keeps its writers out whatever they do: that needs no agent */
   :: atomic { state[me] == seized && meets && !hung[other] && lease[other] <= base[me] && !stopped[me] ->
        stop(other); asked[other] = 0; answer[other] = 0; stopped[me] = 1 }
+  :: atomic { state[me] == seized && meets && !planned[me] && !stopped[me] ->
+       writes[other] = 0;
+#ifndef EVICTS_ONLY
+       cut[other] = 1;
+#endif
+       stopped[me] = 1 }
 #ifdef TRUSTS_SILENCE
   :: atomic { state[me] == seized && up[me] && !meets -> stopped[me] = 1 }
 #endif
@@ -164,7 +172,7 @@ end:
        assert(!writes[other]);                                                       /* proof */
        assert(!planned[me] || clean[me]);                                            /* no_late_write */
        assert(!promoted_at[epoch] || promoted_at[epoch] == me + 1);                  /* one_epoch */
-       promoted_at[epoch] = me + 1 }
+       promoted_at[epoch] = me + 1; cut[me] = 0 }
   :: atomic { state[me] == promoting && majority(me) && is_mine && promoted_at[epoch] == me + 1 ->
        state[me] = promoted }                                                /* T: promoting promoted promoted */
 
@@ -198,6 +206,7 @@ end:
                                       /* T: reserved abort giving_back */ /* T: drained abort giving_back */
                                       /* T: seized abort giving_back */ /* T: fenced abort giving_back */
                                       /* T: synced abort giving_back */
+  :: atomic { state[me] == giving_back && majority(me) && meets && is_mine && !is_open && cut[other] -> cut[other] = 0 }
   :: atomic { state[me] == giving_back && majority(me) && is_mine && !is_open ->
        epoch++; is_open = 1; owner = NOBODY;
 #ifdef GIVES_BACK_TO_HOLDER

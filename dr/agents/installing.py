@@ -5,7 +5,7 @@ Servers of other sites, and those that cloudctl does not come into, get the same
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,13 @@ def variables(wish: Wish, papers: Papers) -> dict[str, Any]:
     }
 
 
-def install(plays: Plays, host: Host, wish: Wish, papers: Papers) -> PlayResult:
+def install(
+    plays: Plays, host: Host, wish: Wish, papers: Papers, is_stopped: Callable[[], bool] = lambda: False
+) -> PlayResult:
     """Bring the agent to a server and start it; again changes nothing, and restarts nothing."""
     told = {**variables(wish, papers), "agent_machine": host.identity}
-    return plays.run(Play(PLAYBOOK, (host,), told, timeout_s=_PLAY_S, idle_s=_PLAY_S))
+    play = Play(PLAYBOOK, (host,), told, timeout_s=_PLAY_S, idle_s=_PLAY_S)
+    return plays.run(play, lambda *_news: None, is_stopped)
 
 
 def missing(wanted: Sequence[str], enrolled: Sequence[str]) -> list[str]:

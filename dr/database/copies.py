@@ -10,7 +10,7 @@ from cloudctl.config import Settings
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, Conflict, NotFound, Refused
 from cloudctl.models import DatabaseCopy, Operation, Vault
-from cloudctl.observing import restore_in_force
+from cloudctl.observing import allowed_kinds
 from cloudctl.operations import OPEN, start
 from cloudctl.store import UnitOfWork
 from dr.database import recovery
@@ -127,7 +127,7 @@ def is_due(last: DatabaseCopy | None, every: timedelta, now: datetime) -> bool:
 
 def _due(uow: UnitOfWork, settings: Settings, now: datetime) -> DatabaseCopy | str | None:
     """A copy to prove, or the word for a new one; None when nothing is due."""
-    if restore_in_force(uow) is not None or uow.count(Vault) == 0 or _at_work(uow):
+    if allowed_kinds(uow) is not None or uow.count(Vault) == 0 or _at_work(uow):
         return None
     last = uow.first(DatabaseCopy, order_by=[DatabaseCopy.sequence.desc()])
     if recovery.public_half(settings) and is_due(last, timedelta(seconds=settings.database_every_s), now):

@@ -30,8 +30,9 @@ from dr.acting import vault_for
 from dr.drills import choosing
 from dr.drills.choosing import Candidate
 from dr.drills.job import DRILLING, KIND, SUBJECT
-from dr.plans import inventory
+from dr.plans import inventory, likeness, portrait
 from dr.plans.document import Document, Way, of_json
+from dr.plans.facts import servers_at
 from dr.starting import READABLE
 
 Json = dict[str, Any]
@@ -185,7 +186,11 @@ def choose(
     is_home = plan.active_site_id == plan.home_site_id
     site_id = plan.recovery_site_id if is_home else plan.home_site_id
     faults = _faults_of(plan, asked)
-    if all(one.way is not Way.POINTS for one in document.parts) and named is None:
+    ways = {one.way for one in document.parts} - {Way.NONE}
+    if named is None and Way.REPLICATION in ways:
+        faults += _faults_of_replicas(uow, plan, document, ways)
+        return Chosen(plan, document, site_id, now, None, None, tuple(faults))
+    if named is None and not ways & {Way.POINTS, Way.APPLICATION}:  # what copies itself is in points as well
         return Chosen(plan, document, site_id, now, None, None, tuple(faults))
     known = _candidates(uow, plan, document)
     fault_at = choosing.fault_of(draw(), known, now) if asked.fault == RANDOM else now
@@ -237,6 +242,19 @@ def _faults_of(plan: ProtectionPlan, asked: Asked) -> list[Fault]:
     return [
         Fault("plan", "wrong_state", "plan {plan} is {state}", {"plan": plan.name, "state": plan.state}, hint)
     ]
+
+
+def _faults_of_replicas(
+    uow: UnitOfWork, plan: ProtectionPlan, document: Document, ways: set[Way]
+) -> list[Fault]:  # fmt: skip
+    """Of a drill that takes its data from what the storage replicates."""
+    if ways != {Way.REPLICATION}:
+        template = "parts of the plan are replicated, and others are not: one drill takes all from one source"
+        hint = "name a recovery point of the whole system: --point"
+        return [Fault("parts", "mixed_ways", template, {}, hint)]
+    told = portrait.read(uow, plan.system_id, plan.active_site_id)
+    servers = servers_at(uow, plan.system_id, plan.active_site_id)
+    return likeness.faults(plan.system_id, document.parts, told, servers)
 
 
 def _named(uow: UnitOfWork, plan: ProtectionPlan, key: str | None) -> RecoveryPoint | None:

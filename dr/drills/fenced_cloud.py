@@ -267,6 +267,9 @@ class _FencedProject(_Fence):
             "rename_volume": lambda volume_id, _name: self._must_have("volume", [volume_id]),
             "adopt_volume": self._may_adopt,
             "release_volume": partial(self._may_delete, "volume"),
+            "stop_server": lambda server_id: self._must_have("server", [server_id]),
+            "start_server": lambda server_id: self._must_have("server", [server_id]),
+            "set_port_up": lambda port_id, *, is_up: self._must_have("port", [port_id]),
             "attach_volume": self._may_join,
             "detach_volume": self._may_join,
         }

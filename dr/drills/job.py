@@ -4,7 +4,7 @@
 `times` (when each state, and `verified`, was reached) and `parts` (dr/drills/parts.py); of the newest words
 of the probe `checks` (id -> is passed, what was seen), `servers`, `isolation` and `read_at`; then `lost`,
 `faults`, `recovery_time`. `drill.made` has `project`, `nonce`, `ids`, `addresses`, `probe_type`, `parts`
-(part -> its servers).
+(part -> its servers), `replicas` (dr/drills/from_replicas.py).
 """
 
 from collections.abc import Mapping
@@ -78,6 +78,10 @@ class DrillJob:
     def fence(self) -> Marks:
         restores = () if self.restore_id is None else (self.restore_id,)
         return Marks(self.installation, self.drill.id, frozenset(restores))
+
+    def copy_name(self, pair_id: str) -> str:
+        """What the storage calls the copy that it makes of a replica."""
+        return f"{self.fence.prefix}{pair_id}"
 
     @property
     def tags(self) -> dict[str, str]:

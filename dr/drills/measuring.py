@@ -1,8 +1,8 @@
 """The figures of a drill, out of what was written down while it went on. Pure.
 
-What was lost is the age of the point at the fault: sentinels, where the plan has them, tell more (the report
-reads them). How long it took is measured from the beginning until every part that counts and the whole have
-answered, in segments (`dr.reports.recovery_time`).
+What was lost is the age of the point at the fault, or how far the replicas were behind then: sentinels, where
+the plan has them, tell more (the report reads them). How long it took is measured from the beginning until
+every part that counts and the whole have answered, in segments (`dr.reports.recovery_time`).
 """
 
 from collections.abc import Mapping
@@ -92,6 +92,9 @@ def figures(job: DrillJob, at_s: float) -> Figures:
 
 def _age_s(job: DrillJob) -> float | None:
     point, fault_at = job.point, job.drill.fault_at
+    if "replicas" in job.made:
+        behind_s: float | None = job.made["replicas"].get("behind_s")
+        return behind_s
     if point is None or point.taken_at is None or fault_at is None:
         return None
     return max(0.0, (fault_at - point.taken_at).total_seconds())

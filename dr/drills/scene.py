@@ -53,7 +53,7 @@ class Questions:
 def mapped(topology: Topology, document: Document) -> dict[str, Any]:
     """The topology with what the plan says for the recovery site, and only with the servers of its parts."""
     flavors = document.mapping.get("flavors", {})
-    named = {name for part in document.parts for name in part.servers}
+    named = {name for part in document.parts for name in part.names}
     servers = [
         {**row, "flavor": flavors.get(str(row.get("flavor")), row.get("flavor"))}
         for row in topology.get("servers") or ()
@@ -86,9 +86,7 @@ def draw(
     made = {one.name for one in drawn.servers}
     servers = {
         part.name: tuple(
-            str(row["name"])
-            for row in ours["servers"]
-            if row["name"] in made and _names(row) & set(part.servers)
+            str(row["name"]) for row in ours["servers"] if row["name"] in made and _names(row) & part.names
         )
         for part in document.parts
     }

@@ -15,13 +15,14 @@ from cloudctl.errors import BadInput, Fault, Refused, WitnessUnavailable
 from cloudctl.lifecycle import FailoverState, PlanState
 from cloudctl.models import Failover, ProtectionPlan
 from cloudctl.notices import tell
+from cloudctl.observing import must_act, standby_of
 from cloudctl.ports import Observation, Register, Witness
 from cloudctl.queries import failovers as reads
 from cloudctl.store import UnitOfWork
 from dr.acting import path_of
 from dr.failover import evidence, losing, register
 from dr.failover.approving import NEEDED
-from dr.failover.job import ENDED, KINDS, PLANNED, SUBJECT, UNPLANNED, UNREAD
+from dr.failover.job import ENDED, KIND, KINDS, PLANNED, SUBJECT, UNPLANNED, UNREAD
 from dr.failover.people import MOST_TEXT, deciders, record, told
 from dr.plans.document import of_json
 
@@ -124,6 +125,7 @@ def ask(core: Core, actor: Actor, wanted: Wanted, outlook: Outlook) -> Json:
     Needs dr.run where it goes. What observers see is looked at again when it is approved.
     """
     with core.store.write() as uow:
+        must_act(uow, KIND)
         read = _read(core, uow, actor, wanted, outlook)
         if read.faults:
             raise BadInput("the input has faults", faults=read.faults)
@@ -163,11 +165,21 @@ def _read(
         faults.append(Fault("reason", "missing", "is missing or too long"))
     faults += _state_faults(plan, wanted)
     faults += _register_faults(plan, outlook, wanted.kind)
+    faults += _alone_faults(uow, target)
     going = (Failover.plan_id == plan.id, Failover.state.not_in([one.value for one in ENDED]))
     if uow.count(Failover, *going, Failover.state != FailoverState.SHIFTED.value):
         faults.append(Fault("plan", "moves_already", "another move of it has not ended"))
     loss, more = losing.loss_of(uow, core.clock.now(), plan, document, target, wanted.point, wanted.kind)
     return _Read(plan, plan.active_site_id, target, loss, (*faults, *more))
+
+
+def _alone_faults(uow: UnitOfWork, target: str) -> list[Fault]:
+    """A site that works alone moves systems to itself only."""
+    standby = standby_of(uow)
+    if standby is None or target == standby.site_id:
+        return []
+    template = "{site} works alone, and moves systems to itself only"
+    return [Fault("to", "not_own_site", template, {"site": standby.site_id})]
 
 
 def _state_faults(plan: ProtectionPlan, wanted: Wanted) -> list[Fault]:

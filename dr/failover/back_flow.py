@@ -24,12 +24,14 @@ from cloudctl.models import (
 from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Register
 from cloudctl.store import UnitOfWork
+from dr.failover.cutting import NetworkFence
 from dr.failover.data import Data
 from dr.failover.job import MoveJob, load
 from dr.failover.off import servers_of, still_on, without_agent
 from dr.failover.protocols import DataWay, Voting
 from dr.levels import reaches
 from dr.members import SYSTEM
+from dr.plans import databases
 from dr.plans.document import Way
 from dr.starting import FULL, begin_point
 
@@ -49,6 +51,7 @@ class MakeReady:
         self._settings = settings
         self._witness = witness
         self._data = Data(ways)
+        self._network = NetworkFence(clouds, witness)
 
     def advance(self, run: Run) -> Outcome:
         while True:
@@ -78,10 +81,12 @@ class MakeReady:
                 return Later(_LOOK_S, f"the agents of {old} to say that their writers stand still")
             note = f"its agents said so under epoch {word.seen}"
         else:
-            running = still_on(self._clouds, old, servers_of(run, job.document, old))
+            turned = {name for one in databases.of(job.document).values() for name in one.names_at(old)}
+            running = still_on(self._clouds, old, servers_of(run, job.document, old, turned))
             if running:
                 return Later(_LOOK_S, f"{', '.join(running)} to be stopped at {old}")
-            note = "its servers are off"
+            note = "its servers are off" + (", but for databases that are turned round" if turned else "")
+        self._network.lift(run, self._watched(run, job))
         self._go_on(run, CAPTURE, "quarantine", note)
         return None
 
@@ -102,13 +107,7 @@ class MakeReady:
     def _reprotect(self, run: Run, job: MoveJob) -> Later | None:
         """The first data from the new site has arrived at the old one, and was read back there."""
         self._must_be_there(job)
-
-        def must_be_mine() -> None:
-            run.must_hold()
-            self._must_be_there(job)
-            run.must_hold()
-
-        wait = self._data.reprotect(run, replace(job, must_be_mine=must_be_mine))
+        wait = self._data.reprotect(run, self._watched(run, job))
         if wait is not None:
             return wait
         old = job.failover.from_site_id
@@ -130,6 +129,16 @@ class MakeReady:
         return None
 
     # -- the pieces
+
+    def _watched(self, run: Run, job: MoveJob) -> MoveJob:
+        """The job for acts at the old site, which ask before each that it is not in use again."""
+
+        def must_be_mine() -> None:
+            run.must_hold()
+            self._must_be_there(job)
+            run.must_hold()
+
+        return replace(job, must_be_mine=must_be_mine)
 
     def _must_be_there(self, job: MoveJob) -> Register:
         """The entry as it is now. Refused where it names the old site: what is there is in use again."""

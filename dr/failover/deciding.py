@@ -35,10 +35,12 @@ from dr.failover.people import (
     roles_of,
     to_decide,
     told,
+    work_on,
 )
 from dr.plans.document import of_json
 
 Json = dict[str, Any]
+GIVING_BACK = FailoverState.GIVING_BACK
 _BROKEN = "{who} broke the glass for the move of {plan} to {site} (failover {id}): {reason}"
 
 
@@ -94,7 +96,10 @@ def reject(core: Core, actor: Actor, failover_id: int, opinion: str) -> Json:
 
 
 def abort(core: Core, actor: Actor, failover_id: int, reason: str) -> Json:
-    """Give the move back; WrongState from the intent to promote on, when nothing can be given back."""
+    """Give the move back; WrongState from the intent to promote on, when nothing can be given back.
+
+    One whose giving back somebody abandoned half-way is given back from where it stands.
+    """
     with core.store.write() as uow:
         row = mine_to_run(uow, actor, failover_id)
         if row.operation_id is not None:  # in the order in which the flow takes them
@@ -102,10 +107,13 @@ def abort(core: Core, actor: Actor, failover_id: int, reason: str) -> Json:
             row = uow.for_update(Failover, failover_id)
         if not reason.strip():
             raise BadInput("the input has faults", faults=[Fault("reason", "missing", "is missing")])
-        if FailoverState(row.state) not in RETURNABLE:
+        is_abandoned = row.operation_id is not None and operation.ended_at is not None
+        if FailoverState(row.state) not in (RETURNABLE | {GIVING_BACK} if is_abandoned else RETURNABLE):
             raise WrongState("the move {id} is {state}, and cannot be given back", id=row.id, state=row.state)
         if row.operation_id is None:
             end_unbegun(core, uow, row)
+        elif is_abandoned:
+            work_on(core, uow, row).cancel_asked_at = core.clock.now()
         else:
             operation.cancel_asked_at, operation.next_at = core.clock.now(), core.clock.now()
             ring(core, uow, row.operation_id)

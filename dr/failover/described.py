@@ -4,25 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudctl.errors import Fault
-from cloudctl.lifecycle import PointState
 from cloudctl.models import Project, RecoveryPoint, Resource
 from cloudctl.store import UnitOfWork
 from dr import restore_facts, restore_plan
 from dr.failover.job import MoveJob
+from dr.plans import portrait
 from dr.plans.document import Part
-from dr.plans.known import mapping_to
-from dr.recording import former_name
+from dr.plans.known import bare, mapping_to
 from dr.restore_plan import SYSTEM, Plan, Wish
 
 
 def newest_point(uow: UnitOfWork, job: MoveJob) -> RecoveryPoint | None:
     """For a planned move, whose own point is not there yet: it will look like the newest."""
-    here = (
-        RecoveryPoint.system_id == job.document.system,
-        RecoveryPoint.site_id == job.failover.from_site_id,
-        RecoveryPoint.state == PointState.PROTECTED,
-    )
-    return uow.first(RecoveryPoint, *here, order_by=[RecoveryPoint.taken_at.desc()])
+    return portrait.newest(uow, job.document.system, job.failover.from_site_id)
 
 
 def read_facts(uow: UnitOfWork, job: MoveJob, point: RecoveryPoint) -> restore_facts.Facts:
@@ -56,13 +50,13 @@ def missing_servers(parts: Sequence[Part], there: Sequence[str]) -> list[Fault]:
         Fault(f"parts.{part.name}", "no_server", template, {"name": name})
         for part in parts
         for name in part.servers
-        if not any(former_name(one) == former_name(name) for one in there)
+        if not any(bare(one) == bare(name) for one in there)
     ]
 
 
 def is_server(server: Mapping[str, Any], name: str) -> bool:
     """Whether a server of the point is the one that the plan calls so: by name or label."""
-    return former_name(str(server["name"])) == former_name(name) or server.get("label") == name
+    return bare(str(server["name"])) == bare(name) or server.get("label") == name
 
 
 def addresses_of(row: Resource) -> list[str]:

@@ -1,4 +1,5 @@
-"""The ladder of fences: the agents' word, what drivers read back, and last the end of the agents' lease.
+"""The ladder of fences: the agents' word, then what storage, compute and network of the old site read back,
+and last the end of the agents' lease.
 
 A rung that reaches the old site's writers acts and reads back what it did. The first that proves is enough,
 since each stands for every writer of the group. What is only waited for comes last, and never in a planned
@@ -6,16 +7,31 @@ move: there somebody can say that the writers stand still, so somebody has to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from cloudctl.errors import CloudctlError, LeaseLost, StoreUnavailable, WitnessUnavailable
+from cloudctl.errors import (
+    CloudctlError,
+    CloudUnavailable,
+    Conflict,
+    LeaseLost,
+    StoreUnavailable,
+    WitnessUnavailable,
+)
+from cloudctl.lifecycle import Later
 from cloudctl.operations import Run
+from dr.alarm import raise_alarm
 from dr.failover import timing
-from dr.failover.job import MoveJob
+from dr.failover.cutting import NETWORK
+from dr.failover.job import SUBJECT, MoveJob, remember
 from dr.failover.off import COMPUTE, without_agent
-from dr.failover.protocols import Fence, Proof, Voting, Waiting
+from dr.failover.protocols import Cutting, Fence, Proof, Voting, Waiting
 
 WORD, LEASE, GLASS = "agents", "lease", "broken_glass"
-_LOOK_S = 1.0
+LEFT = "fence_left"  # in `made`: what could not be taken back
+_LOOK_S, _LIFT_S = 1.0, 5.0
+_PATIENCE = timedelta(minutes=10)
+_CHANGEABLE = (COMPUTE, NETWORK)
+_STAYS = "what was cut off at {site} for {plan} could not be given back: {why}"
 
 
 class AgentsWord:
@@ -107,17 +123,60 @@ def climb(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting:
             return found
         if found is not None:
             waits.append(found)
+            if found.is_under_way:
+                break
     if not waits:
         return Waiting(_why(said), 5.0)
     return Waiting("; ".join(one.why for one in waits), min(one.seconds for one in waits))
 
 
 def ask_again(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Proof | Waiting | None:
-    """What is seen now by a rung that reads what anybody may change; None where the proof stays as it is."""
+    """What is seen now by a rung that reads what anybody may change; None where the proof stays as it is.
+
+    A site that was lost may go on falling apart: in an unplanned move its silence takes no proof back.
+    """
     rung = (job.failover.fence or {}).get("rung")
-    if rung != COMPUTE:
+    if rung not in _CHANGEABLE:
         return None
-    return next(one.prove(run, job) for one in rungs if one.rung == rung)
+    try:
+        return next(one.prove(run, job) for one in rungs if one.rung == rung)
+    except CloudUnavailable:
+        if job.is_planned:
+            raise
+        return None
+
+
+def lift(run: Run, job: MoveJob, rungs: Sequence[Fence]) -> Later | None:
+    """What rungs did to the old site is taken back before it may write again; None then.
+
+    A part of it that does not answer for long is left to people, who are told once: the register is not
+    kept from a site because of one server there.
+    """
+    left = []
+    for one in rungs:
+        if not isinstance(one, Cutting):
+            continue
+        try:
+            wait = one.lift(run, job)
+        except (LeaseLost, StoreUnavailable, Conflict):
+            raise
+        except CloudctlError as error:
+            left.append(f"{one.rung}: {error.text()}")
+            continue
+        if wait is not None:
+            left.append(wait.why)
+    if not left:
+        return None
+    since = datetime.fromisoformat((job.failover.times or {})[job.state])
+    if run.clock.now() < since + _PATIENCE:
+        return Later(_LIFT_S, "; ".join(left))
+    if not job.made.get(LEFT):
+        site = job.failover.from_site_id
+        params = {"plan": job.group, "site": site, "why": "; ".join(left)}
+        with run.write() as (uow, _operation):
+            raise_alarm(uow, run.clock, site, _STAYS, params, (SUBJECT, job.failover.id))
+        remember(run, job.failover.id, **{LEFT: left})
+    return None
 
 
 def _why(said: Mapping[str, str]) -> str:

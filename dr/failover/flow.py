@@ -16,9 +16,11 @@ from cloudctl.errors import Cancelled, CloudctlError, Conflict, Refused, Witness
 from cloudctl.lifecycle import Done, Failed, FailoverState, Later, Outcome
 from cloudctl.models import ProtectionPlan
 from cloudctl.operations import Run
+from dr.agents.bringing import Bringing
 from dr.alarm import raise_alarm
 from dr.failover import closing, fences, homes, starting
 from dr.failover.approving import enough
+from dr.failover.binding import Binding
 from dr.failover.data import Data
 from dr.failover.fences import AgentsWord, LeaseOver
 from dr.failover.glass import Glass
@@ -47,6 +49,7 @@ class Move:
         rungs: Sequence[Fence] = (),
         clock_s: Callable[[], float] = monotonic,
         audit: Audit | None = None,
+        bringing: Bringing | None = None,
     ) -> None:
         self._settings = settings
         self._audit = audit
@@ -54,7 +57,7 @@ class Move:
         self._holding = Holding(witness)
         self._data = Data(ways)
         self._steering = steering or NoSteering()
-        self._starting = starting.Starting(self._data, answering, settings)
+        self._starting = starting.Starting(self._data, answering, settings, Binding(witness, bringing))
         self._rungs = (AgentsWord(witness), *rungs, LeaseOver(witness, clock_s))
         self._glass = Glass(self._holding, self._rungs)
         self._stages: Mapping[FailoverState, Stage] = {
@@ -145,7 +148,7 @@ class Move:
 
     def _fence(self, run: Run, job: MoveJob) -> Later | None:
         """Proof that the old site's writers stand still, or their lease is over."""
-        found = fences.climb(run, job, self._rungs)
+        found = fences.climb(run, self._watched(run, job), self._rungs)
         if not isinstance(found, Proof):
             return Later(found.seconds, found.why)
         with run.write() as (uow, _operation):
@@ -236,7 +239,8 @@ class Move:
         has_register = self._holding.has_witness or not job.is_glass_broken
         if may_be_seized and has_register:
             if self._holding.is_closed(job):
-                wait = self._data.let_go(run, self._watched(run, job))
+                watched = self._watched(run, job)
+                wait = self._data.let_go(run, watched) or fences.lift(run, watched, self._rungs)
                 if wait is not None:
                     return wait
             if not self._holding.give_back(run, job):

@@ -11,6 +11,7 @@ from cloudctl.models import BackupPolicy, PointCopy, ProtectionPlan, RecoveryPoi
 from cloudctl.store import UnitOfWork
 from dr.failover.job import UNPLANNED
 from dr.levels import reaches
+from dr.plans import copies, databases
 from dr.plans.document import Document, Way
 
 SHOWN = 20  # alternative points
@@ -54,7 +55,8 @@ def loss_of(
     points, the other ways tell for themselves.
     """
     if not any(one.way == Way.POINTS for one in document.parts):
-        return {"points": []}, []
+        behind = _behind_s(plan, document, now) if kind == UNPLANNED else None
+        return {"points": [], **({} if behind is None else {"seconds": round(behind)})}, []
     found = candidates(uow, plan, document, target)
     shown = [{"id": one.id, "name": one.id[:8], "state": one.level, "taken_at": one.taken_at.isoformat(),
               "seconds": seconds(one, now)} for one in found[:SHOWN]]  # fmt: skip
@@ -67,6 +69,16 @@ def loss_of(
         return {"points": shown}, [Fault("point", "no_point", template, params)]
     return {"point": chosen.id, "taken_at": chosen.taken_at.isoformat(),
             "seconds": seconds(chosen, now), "points": shown}, []  # fmt: skip
+
+
+def _behind_s(plan: ProtectionPlan, document: Document, now: datetime) -> float | None:
+    """How far behind the databases are whose copies are all there is; None where another way brings data too,
+    or one was never seen to follow."""
+    if any(one.way is Way.REPLICATION for one in document.parts):
+        return None
+    seen = {name: copies.of_json(row) for name, row in (plan.copies or {}).items()}
+    lags = [copies.behind_s(seen[name], now) if name in seen else None for name in databases.of(document)]
+    return max((one for one in lags if one is not None), default=None) if None not in lags else None
 
 
 def candidates(uow: UnitOfWork, plan: ProtectionPlan, document: Document, target: str) -> list[Candidate]:

@@ -4,9 +4,11 @@ For systems without agents, and for when those say nothing. cloudctl stops nothi
 server on purpose knows better than a rule whether it may be stopped, and leaves it off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
+from cloudctl.errors import CloudNotFound
 from cloudctl.lifecycle import ResourceState
 from cloudctl.models import Resource
 from cloudctl.operations import Run
@@ -45,9 +47,13 @@ class ServersOff:
         """It keeps nothing."""
 
 
-def servers_of(run: Run, document: Document, site: str) -> dict[str, str]:
-    """What can write for the system at a site: names by their ids there; parts that keep nothing left out."""
+def servers_of(run: Run, document: Document, site: str, without: Collection[str] = ()) -> dict[str, str]:
+    """What can write for the system at a site: names by their ids there.
+
+    Left out are parts that keep nothing, and what `without` names.
+    """
     idle = {name for part in document.parts if part.serving is Serving.STATELESS for name in part.servers}
+    idle |= set(without)
     return {
         row.external_id: row.name
         for said, row in _told(run, document, site)
@@ -77,6 +83,11 @@ def _told(run: Run, document: Document, site: str) -> list[tuple[dict[str, Any],
 
 
 def still_on(clouds: Clouds, site: str, known: dict[str, str]) -> list[str]:
-    """Those of them that are not off; one that its cloud does not list is gone."""
-    there = clouds.at(site).list_all_servers()
-    return sorted(known[one.id] for one in there if one.id in known and one.status not in _OFF)
+    """Those of them that are not off. One that is not listed is asked for by its id: a list leaves out what
+    its cloud cannot reach, and only that there is none by that id shows that it is gone."""
+    cloud = clouds.at(site)
+    there = {one.id: one.status for one in cloud.list_all_servers() if one.id in known}
+    for server_id in known.keys() - there.keys():
+        with suppress(CloudNotFound):
+            there[server_id] = cloud.get_server(server_id).status
+    return sorted(known[one] for one, status in there.items() if status not in _OFF)

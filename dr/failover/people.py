@@ -7,7 +7,7 @@ from cloudctl.actors import RIGHTS, Actor, Role
 from cloudctl.core import Core
 from cloudctl.errors import WrongState
 from cloudctl.lifecycle import FailoverState
-from cloudctl.models import Failover, ProtectionPlan, User
+from cloudctl.models import Failover, Operation, ProtectionPlan, User
 from cloudctl.notices import settle
 from cloudctl.queries import failovers as reads
 from cloudctl.store import UnitOfWork
@@ -30,11 +30,16 @@ def told(row: Failover) -> Json:
 def begin(core: Core, uow: UnitOfWork, row: Failover) -> None:
     """The flow takes it from here; the people who had to decide need not any more."""
     go(row, "approve", core.clock.now().isoformat())
-    row.operation_id = operations.start(
-        uow, core.clock, KIND, (SUBJECT, row.id), row.to_site_id, DEADLINE_S
-    ).id
+    work_on(core, uow, row)
     settle(uow, core.clock, (SUBJECT, row.id))
-    ring(core, uow, row.operation_id)
+
+
+def work_on(core: Core, uow: UnitOfWork, row: Failover) -> Operation:
+    """A worker takes it on from where it stands."""
+    made = operations.start(uow, core.clock, KIND, (SUBJECT, row.id), row.to_site_id, DEADLINE_S)
+    row.operation_id = made.id
+    ring(core, uow, made.id)
+    return made
 
 
 def end_unbegun(core: Core, uow: UnitOfWork, row: Failover) -> None:

@@ -6,7 +6,7 @@ cloudctl/errors.py; those that may pass are tried again. Nothing holds a transac
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cloudctl.errors import Fault
 from cloudctl.lifecycle import Later
@@ -35,6 +35,7 @@ class Waiting:
 
     why: str
     seconds: float = 1.0
+    is_under_way: bool = False  # what was begun takes its time: the next rung is not tried meanwhile
 
 
 class Fence(Protocol):
@@ -48,6 +49,15 @@ class Fence(Protocol):
 
     def forget(self, run: Run, job: MoveJob) -> None:
         """What it saw of this move so far counts no more."""
+
+
+@runtime_checkable
+class Cutting(Fence, Protocol):
+    """A fence that does something to the old site."""
+
+    def lift(self, run: Run, job: MoveJob) -> Later | None:
+        """Take back what it did for this move; nothing where it did nothing. Asked before the register is
+        given back, through `job.must_be_mine` right before each change."""
 
 
 class DataWay(Protocol):

@@ -14,6 +14,7 @@ from cloudctl.lifecycle import Later
 from cloudctl.operations import Run
 from dr import graph
 from dr.alarm import raise_alarm
+from dr.failover.binding import Binding
 from dr.failover.data import Data
 from dr.failover.job import SUBJECT, MoveJob, load, remember
 from dr.failover.protocols import Answering
@@ -28,10 +29,11 @@ _SILENT = "{part} of {plan} does not answer at {site}: {saw}"
 class Starting:
     """Starts what is due, and asks what has been started."""
 
-    def __init__(self, data: Data, answering: Answering, settings: Settings) -> None:
+    def __init__(self, data: Data, answering: Answering, settings: Settings, binding: Binding) -> None:
         self._data = data
         self._answering = answering
         self._settings = settings
+        self._binding = binding
 
     def start(self, run: Run, job: MoveJob) -> Later | None:
         """None when every critical part answers, and every other one does or has failed."""
@@ -74,10 +76,13 @@ class Starting:
         if isinstance(found, Later):
             passed, saw = False, found.why
         else:
-            row = {**row, "addresses": {name: list(ones) for name, ones in found.items()}}
+            row = {"stood_at": now.isoformat(), **row}
+            row["addresses"] = {name: list(ones) for name, ones in found.items()}
+            unbound = self._binding.bind(run, job, part, datetime.fromisoformat(row["stood_at"]))
             passed, told = self._ask(job, part.checks, row["addresses"])
             row["checks"] = told
-            saw = "; ".join(f"{one['name']}: {one['saw']}" for one in told if not one["is_passed"])
+            silent = [f"{one['name']}: {one['saw']}" for one in told if not one["is_passed"]]
+            passed, saw = passed and not unbound, "; ".join([*unbound, *silent])
         if passed:
             return {**row, "done_at": now.isoformat(), "saw": ""}
         row = {**row, "saw": saw}

@@ -33,6 +33,16 @@ class Serving(StrEnum):
 
 
 @dataclass(frozen=True)
+class Database:
+    """A PostgreSQL that has a server at each of the two sites: one writes, the other follows it."""
+
+    servers: Mapping[str, str]  # site -> its server there, by name or label
+    port: int = 5432
+    directory: str = ""  # of its data; empty: the only one that the server has
+    kind: str = "postgresql"
+
+
+@dataclass(frozen=True)
 class Part:
     """Servers that are started together, when what they need has answered."""
 
@@ -44,6 +54,21 @@ class Part:
     checks: tuple[Check, ...] = ()  # that it works; empty: its servers answer
     patience_s: int = 600  # from the start of its servers until it has to answer
     is_critical: bool = True  # without it the move has failed
+    #: What writes on its servers, for their agents: units of systemd, or one program that is told
+    #: start | stop | kill | runs (exit code 1 when nothing runs).
+    writers: tuple[str, ...] = ()
+    database: Database | None = None  # what a move turns round; the part is its server alone then
+
+    def names_at(self, site: str) -> tuple[str, ...]:
+        """Its servers as they are called at a site where they stand without a move."""
+        if self.database is None or site not in self.database.servers:
+            return self.servers
+        return (self.database.servers[site],)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whatever its servers are called anywhere."""
+        return frozenset((*self.servers, *(self.database.servers.values() if self.database else ())))
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,13 @@ class Sentinels:
     write_url: str  # POST with the record as body
     read_url: str  # GET gives all records, or those of the last day
     every_s: float = 10.0  # while nothing is rehearsed or moved; at least one each second then
+
+
+@dataclass(frozen=True)
+class Fencing:
+    """What cloudctl itself may do to the old site where no agents stop its writers; nothing unless told."""
+
+    stop_servers: bool = False  # its servers are shut down, and started again when the move is given back
 
 
 @dataclass(frozen=True)
@@ -87,6 +119,7 @@ class Document:
     approvers: tuple[str, ...] = ("cloud_admin", "province_admin")  # roles; two people, never whoever asked
     evicts: tuple[str, ...] = ()  # plans whose systems give way at the recovery site, in this order
     lease_s: int = 30  # how long the writers of a site may go on without asking the witness
+    fence: Fencing = field(default_factory=Fencing)
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept: every field, lists for tuples."""
@@ -108,6 +141,7 @@ def of_json(row: Mapping[str, Any]) -> Document:
     values["checks"] = from_json(row.get("checks") or ())
     values["steering"] = _steering(steering) if steering else None
     values["sentinels"] = Sentinels(**sentinels) if sentinels else None
+    values["fence"] = Fencing(**(row.get("fence") or {}))
     return Document(**values)
 
 
@@ -115,6 +149,7 @@ def _part(row: Mapping[str, Any]) -> Part:
     values = {key: _tuple(value) for key, value in row.items()}
     values["way"], values["serving"] = Way(row["way"]), Serving(row["serving"])
     values["checks"] = from_json(row.get("checks") or ())
+    values["database"] = Database(**row["database"]) if row.get("database") else None
     return Part(**values)
 
 

@@ -4,7 +4,7 @@ Rows are read in one short transaction; the outside is asked after it, so that n
 cloud. What does not answer is a `problem` in the facts, never an error.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,8 +28,10 @@ from cloudctl.models import (
 from cloudctl.ports import Clouds, Replication, Room, Witness
 from cloudctl.queries import protection
 from cloudctl.store import Store, UnitOfWork
+from dr.failover.protocols import Voting
 from dr.levels import reaches
 from dr.members import KEPT, SYSTEM
+from dr.plans import copies, portrait
 from dr.plans.document import Document, Way
 from dr.plans.known import (
     CloudFacts,
@@ -44,18 +46,13 @@ from dr.plans.known import (
     needed,
 )
 from dr.schedule import Grid, Window
+from dr.ways.replication import with_beats
 from provisioning import fitness
 from provisioning.desired import PORT, SERVER, VOLUME
 from tenants import reserves
 
 _POINTS = 50  # the newest of a system
 _MAKING = (PointState.PLANNED, PointState.CAPTURING, PointState.COPYING)
-Lag = Callable[[Document, str], float | None]  # of the part of that name, in seconds; None: not measured
-
-
-def no_lag(_document: Document, _part: str) -> float | None:
-    """Where nobody measures how far behind an application's own copy is."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,7 @@ class Outside:
 
     clouds: Clouds
     replication: Replication | None = None
-    witness: Witness | None = None
-    application_lag: Lag = no_lag
+    witness: Voting | None = None
     seen: dict[tuple[str, bool], CloudFacts] | None = None  # what clouds told already, in one round of looks
 
     def for_a_round(self) -> "Outside":
@@ -101,10 +97,12 @@ def read(uow: UnitOfWork, document: Document, now: datetime, plan_id: int | None
         target=target,
         system=None if system is None else _system(system),
         sites=sites,
-        servers=_servers(uow, document.system, source),
+        servers=servers_at(uow, document.system, source),
+        standing=servers_at(uow, document.system, target),
         policies=_policies(uow, document.system, source),
         points=_points(uow, document.system, source),
         is_point_coming=bool(_coming(uow, document.system, source)),
+        portrait=portrait.read(uow, document.system, source),
         project="" if project is None else project.id,
         other_plans={row.name: row.system_id for row in others},
         taken_servers={
@@ -114,6 +112,7 @@ def read(uow: UnitOfWork, document: Document, now: datetime, plan_id: int | None
             for part in row.document.get("parts", ())
             for server in part["servers"]
         },
+        application_lag_s={} if plan_id is None else _lags(uow, plan_id, now),
         reserved=Amounts() if plan_id is None else reserves.held_by(uow, plan_id),
         reserved_by_others=reserves.held_at(uow, target, plan_id),
         gives_way=_amounts_at(uow, [row.system_id for row in others if row.name in document.evicts], target),
@@ -133,7 +132,6 @@ def again(uow: UnitOfWork, document: Document, before: Known, plan_id: int | Non
         sites={key: replace(one, cloud=clouds.get(key)) for key, one in now.sites.items()},
         replicas=before.replicas,
         replication_problem=before.replication_problem,
-        application_lag_s=before.application_lag_s,
         witness=before.witness,
     )
 
@@ -145,23 +143,24 @@ def ask(outside: Outside, document: Document, known: Known) -> Known:
         if site_id in sites:
             is_target = site_id == known.target
             sites[site_id] = replace(sites[site_id], cloud=_cloud(outside, site_id, is_target))
-    lags = {
-        part.name: outside.application_lag(document, part.name)
-        for part in document.parts
-        if part.way is Way.APPLICATION
-    }
     replicas, problem = _replicas(outside.replication, document, known)
     return replace(
         known,
         sites=sites,
         replicas=replicas,
         replication_problem=problem,
-        application_lag_s={name: lag for name, lag in lags.items() if lag is not None},
-        witness=_witness(outside.witness, document.name),
+        witness=_witness(outside.witness, document.name, (known.source, known.target)),
     )
 
 
 # -- rows
+
+
+def _lags(uow: UnitOfWork, plan_id: int, now: datetime) -> dict[str, float]:
+    """How far behind each database is that was looked at; a part that nobody measures is not in it."""
+    seen = uow.need(ProtectionPlan, plan_id).copies or {}
+    lags = {part: copies.behind_s(copies.of_json(row), now) for part, row in seen.items()}
+    return {part: lag for part, lag in lags.items() if lag is not None}
 
 
 def _system(row: InformationSystem) -> SystemFacts:
@@ -193,7 +192,8 @@ def _project(uow: UnitOfWork, system: str, site: str) -> Project | None:
     return uow.first(Project, *mine, Project.external_id.is_not(None), Project.state != "retired")
 
 
-def _servers(uow: UnitOfWork, system: str, site: str) -> tuple[ServerFacts, ...]:
+def servers_at(uow: UnitOfWork, system: str, site: str) -> tuple[ServerFacts, ...]:
+    """The servers of the system that stand at the site, with their volumes, in the caller's transaction."""
     of_system = (Resource.system_id == system, Resource.site_id == site)
     standing = (Resource.state == ResourceState.ACTIVE, Resource.kind.in_((SERVER, VOLUME, PORT)))
     rows = {row.id: row for row in uow.all(Resource, *of_system, *standing)}
@@ -347,21 +347,22 @@ def _replicas(
     if replication is None:
         return {}, "no storage is configured that copies volumes between sites"
     try:
-        found = replication.replicas(known.target, tuple(ids))
+        found = with_beats(replication, known.target, ids, known.at)
     except CloudctlError as error:
         return {}, error.text()
     return dict(zip(ids, found, strict=True)), ""
 
 
-def _witness(witness: Witness | None, group: str) -> WitnessFacts | None:
+def _witness(witness: Witness | None, group: str, sites: Sequence[str]) -> WitnessFacts | None:
     if witness is None:
         return None
     members = witness.members()
     well = sum(one.is_ok for one in members)
     try:
         entry = witness.read(group)
+        agents = {site: tuple(witness.servers(group, site)) for site in sites}
     except CloudctlError as error:
         return WitnessFacts(error.text(), len(members), well)
     if entry is None:
-        return WitnessFacts("", len(members), well)
-    return WitnessFacts("", len(members), well, entry.holder, entry.epoch, entry.is_open)
+        return WitnessFacts("", len(members), well, agents=agents)
+    return WitnessFacts("", len(members), well, entry.holder, entry.epoch, entry.is_open, agents)

@@ -5,7 +5,7 @@ after a move the two change places, and the mapping is read the other way round.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,6 +50,21 @@ class ServerFacts:
     volumes: tuple[VolumeFacts, ...]
     amounts: Amounts  # of the server and its port alone
     has_key: bool = False
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What the newest recovery point of the whole system tells of its servers, by their names then."""
+
+    volumes: Mapping[str, frozenset[str]]  # Cinder's ids
+    labels: Pairs = field(default_factory=dict)
+
+    def volumes_of(self, name: str) -> frozenset[str] | None:
+        """Those of the server that a plan calls so; None: the point has no such server."""
+        for one, volumes in self.volumes.items():
+            if bare(one) == bare(name) or self.labels.get(one) == name:
+                return volumes
+        return None
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,7 @@ class WitnessFacts:
     holder: str = ""  # who may write for the plan; empty: the witness has no entry
     epoch: int = 0
     is_open: bool = True
+    agents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by site: the servers that have one
 
 
 @dataclass(frozen=True)
@@ -139,9 +155,11 @@ class Known:
     system: SystemFacts | None = None
     sites: Mapping[str, SiteFacts] = field(default_factory=dict)
     servers: tuple[ServerFacts, ...] = ()
+    standing: tuple[ServerFacts, ...] = ()  # those that stand at the target already
     policies: tuple[PolicyFacts, ...] = ()
     points: tuple[PointFacts, ...] = ()  # newest first
     is_point_coming: bool = False  # one is being made
+    portrait: Portrait | None = None  # by the newest point; None: there is none
     project: str = ""  # the system's row at the target; empty: it has none
     other_plans: Mapping[str, str] = field(default_factory=dict)  # name -> system
     taken_servers: Pairs = field(default_factory=dict)  # server -> the plan that has it as well
@@ -156,14 +174,7 @@ class Known:
 
     def server(self, name: str) -> ServerFacts | None:
         """The server of that name, else the one that people call so, else what a restore made of it."""
-        for is_meant in (
-            lambda one: one.name == name,
-            lambda one: one.label == name,
-            lambda one: bare(one.name) == bare(name),
-        ):
-            if found := next(filter(is_meant, self.servers), None):
-                return found
-        return None
+        return named(self.servers, name)
 
     def site(self, site_id: str) -> SiteFacts:
         """The site; an empty one when there is none."""
@@ -171,7 +182,37 @@ class Known:
 
     def servers_of(self, part: Part) -> list[ServerFacts]:
         """Those of the part that stand at the source."""
-        return [one for one in map(self.server, part.servers) if one is not None]
+        return [one for one in map(self.server, part.names_at(self.source)) if one is not None]
+
+
+def named(servers: Sequence[ServerFacts], name: str) -> ServerFacts | None:
+    """The server of that name, else the one that people call so, else what a restore made of it."""
+    for is_meant in (
+        lambda one: one.name == name,
+        lambda one: one.label == name,
+        lambda one: bare(one.name) == bare(name),
+    ):
+        if found := next(filter(is_meant, servers), None):
+            return found
+    return None
+
+
+def without_agents(document: Document, known: Known) -> list[tuple[str, str]]:
+    """(site, server) of what can write and whose agent the witness has never heard of: where the system runs,
+    and what stands ready at the target. Nothing where the witness does not answer."""
+    told = known.witness
+    if told is None or told.problem:
+        return []
+    found = []
+    for part in document.parts:
+        if part.serving is Serving.STATELESS:
+            continue
+        ready = known.standing if part.writers and not is_made_anew(part) else ()
+        for site, servers in ((known.source, known.servers), (known.target, ready)):
+            rows = [one for name in part.names_at(site) if (one := named(servers, name)) is not None]
+            enrolled = told.agents.get(site, ())
+            found += [(site, one.name) for one in rows if not any(named([one], agent) for agent in enrolled)]
+    return found
 
 
 def mapping_to(document: Document, target: str) -> Mapping[str, Pairs]:

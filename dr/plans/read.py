@@ -17,7 +17,8 @@ from cloudctl.errors import Fault
 from dr import graph
 from dr.isolated import checks
 from dr.isolated.checks import Check
-from dr.plans.document import Document, Part, Sentinels, Serving, Steering, Way
+from dr.plans import databases
+from dr.plans.document import Document, Fencing, Part, Sentinels, Serving, Steering, Way
 from dr.plans.fields import Fields, is_address
 
 MOST_PARTS, MOST_SERVERS, MOST_PLANS = 200, 200, 200
@@ -26,14 +27,16 @@ MAPPED = ("networks", "addresses", "flavors", "types", "groups", "keys")
 _NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+", re.IGNORECASE)
 _PLAYBOOK = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(?:\.yml)?")
+_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}\.service")
+_PROGRAM = re.compile(r"(?:/[A-Za-z0-9_.+@-]{1,100}){2,20}")
 _PLAN = (
     "name", "system", "home", "recovery", "rpo", "rpo_s", "rto", "rto_s", "parts", "mapping", "checks",
     "playbook_checks", "steering", "sentinels", "policy", "verified_for", "verified_for_s", "approvers",
-    "evicts", "lease", "lease_s",
+    "evicts", "lease", "lease_s", "fence",
 )  # fmt: skip
 _PART = (
     "name", "servers", "needs", "way", "serving", "checks", "patience", "patience_s", "critical",
-    "is_critical",
+    "is_critical", "writers", "database",
 )  # fmt: skip
 _STEERING = ("name", "ttl", "ttl_s", "addresses")
 _SENTINELS = ("write_url", "read_url", "every", "every_s")
@@ -65,6 +68,7 @@ def read(given: object, place: str = "") -> tuple[Document | None, list[Fault]]:
         approvers=_approvers(told),
         evicts=told.texts("evicts"),
         lease_s=told.whole_span("lease", _default("lease_s"), 5, 600),
+        fence=_fence(told),
     )
     _places(told, document)
     return (None if faults else document), faults
@@ -95,6 +99,7 @@ def _places(told: Fields, document: Document) -> None:
             template = "'{given}' is none of: {choices}"
             params = {"given": site, "choices": f"{document.home}, {document.recovery}"}
             told.fault(f"steering.addresses.{site}", "unknown_word", template, **params)
+    databases.check_sites(told, document)
     servers = {server for part in document.parts for server in part.servers}
     for index, check in enumerate(document.checks):
         if check.server and check.server not in servers:
@@ -149,13 +154,29 @@ def _part(told: Fields, place: str, row: object) -> Part:
         checks=_checks(one),
         patience_s=one.whole_span("patience", 600, 1, 7 * DAY_S),
         is_critical=one.flag("critical", True),
+        writers=_writers(one),
+        database=databases.read(one),
     )
     _serving(one, part)
+    databases.check(one, part)
     for index, check in enumerate(part.checks):
         if check.server and check.server not in part.servers:
             place = one.at(f"checks[{index}].server")
             _unknown_server(told.faults, place, check.server, set(part.servers))
     return part
+
+
+def _writers(one: Fields) -> tuple[str, ...]:
+    """Units by their whole names, or one program by its path: they go into a script that runs as root."""
+    writers = one.texts("writers", (), MOST_PARTS)
+    for index, name in enumerate(writers):
+        if not _UNIT.fullmatch(name) and not _PROGRAM.fullmatch(name):
+            template = "'{given}' is no unit of systemd and no path of a program"
+            hint = "write app.service, or /usr/local/sbin/writers"
+            one.fault(f"writers[{index}]", "bad_unit", template, hint, given=name[:60])
+    if len(writers) > 1 and any(name.startswith("/") for name in writers):
+        one.fault("writers", "contradiction", "a program starts and stops all that writes: name it alone")
+    return writers
 
 
 def _serving(one: Fields, part: Part) -> None:
@@ -235,6 +256,13 @@ def _steering(told: Fields) -> Steering | None:
         for index, address in enumerate(addresses[site]):
             _address(listed, f"{site}[{index}]", address)
     return Steering(name, one.whole_span("ttl", 30, 1, DAY_S), addresses)
+
+
+def _fence(told: Fields) -> Fencing:
+    if "fence" not in told.given:
+        return Fencing()
+    one = Fields(told.given["fence"], told.at("fence"), told.faults, ("stop_servers",))
+    return Fencing(one.flag("stop_servers", False))
 
 
 def _sentinels(told: Fields) -> Sentinels | None:

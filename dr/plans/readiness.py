@@ -12,9 +12,10 @@ from cloudctl.amounts import Amounts
 from cloudctl.errors import Fault
 from cloudctl.lifecycle import PlanHealth, PlanState
 from cloudctl.ports.replication import ReplicaState
+from dr.plans import databases, likeness
 from dr.plans.document import Document, Way
 from dr.plans.health import Health, newest_usable
-from dr.plans.known import Known, needed
+from dr.plans.known import Known, needed, without_agents
 from dr.plans.validate import validate
 
 MAJORITY = 2  # of three
@@ -50,10 +51,16 @@ def assess(document: Document, plan: PlanFacts, known: Known, state_of_data: Hea
         *_state(plan),
         *_rights(known),
         *_data(document, known),
+        *databases.unmovable(document),
         *_room(document, known),
         *_witness(known),
     ]
-    notes = [*_proof(document, plan, known), *_lag(document, state_of_data), *_notes(document, known)]
+    notes = [
+        *_proof(document, plan, known),
+        *_lag(document, state_of_data),
+        *_agents(document, known),
+        *_notes(document, known),
+    ]
     return Readiness(tuple(blocks), tuple(notes))
 
 
@@ -109,6 +116,7 @@ def _data(document: Document, known: Known) -> Iterator[Fault]:
         params = {"system": document.system, "site": known.source}
         hint = "take one: cloudctl backup run --system {system}"
         yield Fault("data", "no_point", template, params, hint)
+    yield from likeness.faults(document.system, document.parts, known.portrait, known.servers)
     for index, part in enumerate(document.parts):
         for server in known.servers_of(part) if part.way is Way.REPLICATION else ():
             for volume in server.volumes:
@@ -170,6 +178,15 @@ def _lag(document: Document, state_of_data: Health) -> Iterator[Fault]:
         yield Fault("lag", "rpo_violated", template, params)
     elif state_of_data.behind_s is None and state_of_data.state is PlanHealth.RPO_AT_RISK:
         yield Fault("lag", "lag_unknown", "how much would be lost now is not known of every part")
+
+
+def _agents(document: Document, known: Known) -> Iterator[Fault]:
+    """An unplanned move waits for the leases of agents; nobody stops writers that none of them holds."""
+    for site, name in without_agents(document, known):
+        template = "'{name}' at {site} has no agent: its writers would have to be stopped in another way"
+        hint = "install it: cloudctl dr witness install {plan} {name}"
+        params = {"name": name, "site": site, "plan": document.name}
+        yield Fault("witness", "no_agent", template, params, hint)
 
 
 def _notes(document: Document, known: Known) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from cloudctl.errors import Fault
 from cloudctl.ports.replication import ReplicaState
+from dr.plans import databases
 from dr.plans.document import Document, Part, Serving, Way
 from dr.plans.known import (
     CloudFacts,
@@ -68,7 +69,7 @@ def _register(document: Document, known: Known) -> Iterator[Fault]:
 def _servers(document: Document, known: Known) -> Iterator[Fault]:
     names = sorted({one.name for one in known.servers} | {one.label for one in known.servers if one.label})
     for index, part in enumerate(document.parts):
-        for number, server in enumerate(part.servers):
+        for number, server in enumerate(part.names_at(known.source)):
             place = f"parts[{index}].servers[{number}]"
             if known.server(server) is None:
                 near = next(iter(get_close_matches(server, names, 1)), None)
@@ -79,6 +80,7 @@ def _servers(document: Document, known: Known) -> Iterator[Fault]:
             if server in known.taken_servers:
                 params = {"name": server, "plan": known.taken_servers[server]}
                 yield Fault(place, "taken", "'{name}' is protected by the plan {plan} already", params)
+    yield from databases.missing(document, known.target, known.standing)
 
 
 # -- how the data gets there

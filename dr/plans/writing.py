@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dr.isolated.checks import Check
+from dr.plans import databases
 from dr.plans.document import Document, Part, Serving, Way
 from dr.plans.spans import span_of
 
@@ -38,6 +39,8 @@ def written(document: Document) -> Json:
     told["verified_for"] = span_of(document.verified_for_s)
     told["lease"] = span_of(document.lease_s)
     told["evicts"] = list(document.evicts)
+    if document.fence != usual.fence:
+        told["fence"] = {"stop_servers": document.fence.stop_servers}
     if document.approvers != usual.approvers:
         told["approvers"] = list(document.approvers)
     return _without_empty(told)
@@ -77,6 +80,8 @@ def _part(part: Part) -> Json:
         "checks": _checks(part.checks),
         "patience": None if part.patience_s == 600 else span_of(part.patience_s),
         "critical": None if part.is_critical else False,
+        "writers": list(part.writers),
+        "database": databases.written(part.database),
     }
     return _without_empty(told)
 

@@ -109,6 +109,7 @@ class Given:
     fault_at: datetime | None = None
     point: Mapping[str, Any] = field(default_factory=dict)  # id, taken_at, level
     point_age_s: float | None = None  # at the fault: what a plan without sentinels can say
+    behind_s: float | None = None  # how far the replicas were at the fault, where a drill was made from them
     loss: Loss | None = None
     time: RecoveryTime | None = None
     is_one_clock: bool = True
@@ -132,7 +133,12 @@ def rpo_of(given: Given) -> float | None:
     """The RPO that counts: by sentinels where something was acknowledged, else the age of the point.
 
     A planned move stops the writers before anything is copied: none missing means that nothing is lost.
+    A drill from replicas reads a moment that was taken after the fault: sentinels alone would make it better
+    than it was.
     """
+    if given.behind_s is not None:
+        found = given.loss.rpo_s if given.loss is not None else None
+        return max(given.behind_s, found or 0.0)
     if given.loss is not None and given.loss.rpo_s is not None:
         is_whole = given.move == "planned" and given.loss.missing == 0
         return 0.0 if is_whole else given.loss.rpo_s
@@ -221,6 +227,8 @@ def _plan(given: Given) -> Json:
 
 
 def _rpo_by(given: Given) -> str | None:
+    if given.behind_s is not None:
+        return "replicas"
     if given.loss is not None and given.loss.rpo_s is not None:
         return "sentinels"
     return "point" if given.point_age_s is not None else None

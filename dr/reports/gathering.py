@@ -59,6 +59,7 @@ def of_drill(uow: UnitOfWork, row: Drill, journals: Path, copies: Path | None = 
         fault_at=row.fault_at,
         point=_point(point),
         point_age_s=_age_s(point, row.fault_at),
+        behind_s=((row.made or {}).get("replicas") or {}).get("behind_s"),
         loss=_loss(document, row, seen, journals, copies),
         time=time,
         is_one_clock=bool(seen.get("is_one_clock", True)),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from cloudctl.models import Resource
 from cloudctl.store import UnitOfWork
 from dr.plans.document import Document, Sentinels
-from dr.recording import former_name
+from dr.plans.known import bare
 
 SERVER = "server"
 
@@ -33,11 +33,11 @@ def addresses_at(uow: UnitOfWork, document: Document, site_id: str) -> dict[str,
         Resource.system_id == document.system,
         Resource.ended_at.is_(None),
     )
-    newest = {former_name(row.name): row for row in uow.all(Resource, *here, order_by=[Resource.created_at])}
+    newest = {bare(row.name): row for row in uow.all(Resource, *here, order_by=[Resource.created_at])}
     labels = {str((row.spec or {}).get("label")): row for row in newest.values()}
     found: dict[str, str] = {}
     for name in (name for part in document.parts for name in part.servers):
-        row = newest.get(former_name(name)) or labels.get(name)
+        row = newest.get(bare(name)) or labels.get(name)
         told = (row.addresses or {}) if row is not None else {}
         for address in (*told.get("ipv4", ()), *told.get("ipv6", ())):
             found.setdefault(name, str(address))

@@ -223,8 +223,7 @@ def _write(
     if row is None:
         made = Traffic(
             plan_id=plan.id, name=name, ttl_s=steering.ttl_s, addresses=addresses, weights={},
-            state="single_site", writer_site_id=plan.active_site_id, limits=kept or {}, created_at=now,
-            created_by=actor.user_id,
+            state="single_site", limits=kept or {}, created_at=now, created_by=actor.user_id,
         )  # fmt: skip
         return uow.add(made), True
     if row.name != name:

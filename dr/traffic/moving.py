@@ -80,7 +80,6 @@ class SteeringByName:
         with run.write() as (uow, _operation):
             traffic = uow.for_update(Traffic, known.traffic.id)
             traffic.weights, traffic.changed_at = plain(shift.after), now
-            traffic.writer_site_id = site
             row = uow.for_update(Shift, shift.id)
             go(row, "soak")
             row.soak_until = now + timedelta(seconds=max(was_s, traffic.ttl_s))

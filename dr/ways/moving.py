@@ -7,19 +7,21 @@ brought up as a restore's are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from cloudctl.config import Settings
 from cloudctl.errors import CloudctlError, Fault, Refused
 from cloudctl.lifecycle import Later
-from cloudctl.models import PointVolume, Project, RecoveryPoint, Resource, Restore
+from cloudctl.models import Failover, Project, Resource, Restore
 from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Replication
-from cloudctl.store import UnitOfWork
 from dr import recording
 from dr.failover import described
 from dr.failover.job import MoveJob, remember
+from dr.plans import likeness, portrait
 from dr.plans.document import Part
+from dr.plans.facts import servers_at
 from dr.plans.reserve import spend
 from dr.restore_job import RestoreJob
 from dr.restore_job import load as load_restore
@@ -33,6 +35,8 @@ from provisioning.lanes import Lanes
 
 PURPOSE = "failover-replicas"  # of the restore
 PAIRS, ADOPTED, KEPT = "replica_pairs", "replica_volumes", "set_aside"  # in `made`
+TRIED = "adoptions_tried"
+MOST_ADOPTIONS = 5
 
 
 class ReplicationWay:
@@ -54,7 +58,10 @@ class ReplicationWay:
                 template = "no recovery point tells what {system} consists of"
                 return [Fault("point", "no_point", template, {"system": job.document.system})]
             facts = described.read_facts(uow, job, point)
-            volumes = _volumes(uow, point, facts.servers, parts)
+            volumes = portrait.volumes_of(uow, point, _names(parts))
+            system, old = job.document.system, job.failover.from_site_id
+            told, servers = portrait.read(uow, system, old), servers_at(uow, system, old)
+        changed = likeness.faults(system, parts, told, servers)
         drawn = described.draw_parts(job, facts, parts, facts.place)
         lost = described.missing_servers(parts, [str(one["name"]) for one in drawn.servers])
         try:
@@ -62,7 +69,7 @@ class ReplicationWay:
         except CloudctlError as error:
             template = "the storage of {site} does not tell what it has: {reason}"
             params = {"site": job.site.id, "reason": error.text()}
-            return [*drawn.faults, *lost, Fault("storage", "no_answer", template, params)]
+            return [*drawn.faults, *lost, *changed, Fault("storage", "no_answer", template, params)]
         template = "volume {name} is {state} at {site}"
         bad = [
             Fault(
@@ -73,7 +80,7 @@ class ReplicationWay:
             )
             for one in decide.not_ready(found, job.is_planned)
         ]
-        return [*drawn.faults, *lost, *bad]
+        return [*drawn.faults, *lost, *changed, *bad]
 
     def final_sync(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> dict[str, Any] | Later:
         """The word of this move was written behind the last write, and is read at the target."""
@@ -106,11 +113,13 @@ class ReplicationWay:
         restore = self._restore(run, job)
         inside = self._clouds.at(job.site.id).in_project(restore.restore.to_project)
         wanted = _wanted(restore, ids)
-        adopted = way.adopt(
-            inside, self._replication, job.site.id, list(wanted.values()),
-            lambda pair: restore.tags(next(position for position, one in wanted.items() if one == pair)),
-            job.must_be_mine,
+        positions = {pair.row: position for position, pair in wanted.items()}
+        adopter = way.Adopter(
+            inside, job.site.id, partial(self._image, job.site.id),
+            lambda pair: restore.tags(positions[pair.row]),
+            inside.release_volume, partial(_may_try_again, run, job),
         )  # fmt: skip
+        adopted = way.adopt(adopter, list(wanted.values()), job.must_be_mine)
         if isinstance(adopted, Later):
             return adopted
         sizes = {one.id: (one.size_gib, one.type) for one in inside.list_volumes()}
@@ -186,6 +195,11 @@ class ReplicationWay:
 
     # -- the pieces
 
+    def _image(self, site: str, pair: Pair) -> str:
+        """What the storage calls it just now: a vain adoption may have renamed it."""
+        [replica] = self._replication.replicas(site, (pair.id,))
+        return replica.image
+
     def _pairs(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> dict[str, str]:
         """The pair of each volume of the parts, by Cinder's id at the old site; written down once, since an
         adopted image has another name. Refused where a volume is in no pair."""
@@ -196,7 +210,7 @@ class ReplicationWay:
             point = described.newest_point(uow, job)
             if point is None:
                 raise Refused("no recovery point tells what {system} consists of", system=job.document.system)
-            volumes = _volumes(uow, point, described.read_facts(uow, job, point).servers, parts)
+            volumes = portrait.volumes_of(uow, point, _names(parts))
         found = way.ids_of(self._replication, job.site.id, list(volumes.values()))
         missing = sorted(set(volumes.values()) - set(found))
         if missing:
@@ -221,7 +235,7 @@ class ReplicationWay:
             point = described.newest_point(uow, job)
             assert point is not None
             facts = described.read_facts(uow, job, point)
-            own = set(_volumes(uow, point, facts.servers, parts))
+            own = set(portrait.volumes_of(uow, point, _names(parts)))
             facts = replace(facts, volumes=[one for one in facts.volumes if one.position in own])
             drawn = described.draw_parts(job, facts, parts, facts.place)
             if drawn.faults:
@@ -262,15 +276,18 @@ class ReplicationWay:
         return busy
 
 
-def _volumes(
-    uow: UnitOfWork, point: RecoveryPoint, servers: Sequence[Mapping[str, Any]], parts: Sequence[Part]
-) -> dict[int, str]:
-    """Cinder's id at the old site of each volume of the parts' servers, by its position in the point."""
-    names = [name for part in parts for name in part.servers]
-    chosen = [one for one in servers if any(described.is_server(one, name) for name in names)]
-    positions = {int(position) for one in chosen for position in (one["boot"], *one["data"])}
-    rows = uow.all(PointVolume, PointVolume.point_id == point.id)
-    return {row.position: row.volume_id for row in rows if row.position in positions}
+def _names(parts: Sequence[Part]) -> list[str]:
+    return [name for part in parts for name in part.servers]
+
+
+def _may_try_again(run: Run, job: MoveJob, pair: Pair) -> bool:
+    """Write another vain adoption down, before its row is let go. Every so often people are told instead,
+    and it is tried on after that: a move that is promoting does not turn back."""
+    with run.store.read() as uow:
+        tried: dict[str, int] = dict((uow.need(Failover, job.failover.id).made or {}).get(TRIED) or {})
+    tried[pair.row] = tried.get(pair.row, 0) + 1
+    remember(run, job.failover.id, **{TRIED: tried})
+    return tried[pair.row] % MOST_ADOPTIONS != 0
 
 
 def _wanted(restore: RestoreJob, ids: Mapping[str, str]) -> dict[int, Pair]:

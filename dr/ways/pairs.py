@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cloudctl.ports import Named
 from cloudctl.ports.replication import Replica, ReplicaState
 
 _FOLLOWS = frozenset({ReplicaState.REPLICA})
@@ -82,6 +83,20 @@ def lag(replica: Replica, word: str, now: datetime) -> Lag:
     if kind == "beat":
         told.append(max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()))
     return Lag(replica.id, replica.state, min(told) if told else None)
+
+
+def rehearsal_type(kinds: Sequence[Named], wanted: str) -> str | None:
+    """The type under which a copy of a volume of the wanted type is adopted: that type, or where its volumes
+    are replicated one whose volumes lie in the same place and are not. None: there is no such type."""
+    own = next((one for one in kinds if wanted in (one.name, one.id)), None)
+    if own is None or not own.details.get("is_replicated"):
+        return wanted
+    beside = sorted(
+        one.name
+        for one in kinds
+        if not one.details.get("is_replicated") and one.details.get("backend") == own.details.get("backend")
+    )
+    return beside[0] if beside else None
 
 
 def worst(lags: Sequence[Lag]) -> float | None:

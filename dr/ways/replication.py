@@ -6,17 +6,19 @@ of several. A planned move has stopped the writers before; after a loss each vol
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from cloudctl.errors import BuildFailed, StorageBusy, StorageUnavailable
 from cloudctl.lifecycle import Later
 from cloudctl.ports import TAG_RESOURCE, CloudInProject, NewAdoption, Replication, Tags
-from cloudctl.ports.replication import ReplicaState
+from cloudctl.ports.replication import Mark, Replica, ReplicaState
 from dr.ways.pairs import Lag, Pair, Turn, beat_word, is_mark, lag, next_mark, turn
 
 _LOOK_S = 2.0
 Hold = Callable[[], None]  # asked right before each change; raises when it is no longer ours to do
+Name = Callable[[str], str]  # of the copy of a pair
 _HERE = ("available", "in-use", "reserved", "attaching")
 
 
@@ -33,16 +35,25 @@ def ids_of(replication: Replication, site: str, volume_ids: Sequence[str]) -> di
 def beat(replication: Replication, source: str, pair_ids: Sequence[str], now: datetime) -> None:
     """Write the moment behind what has been written; StorageRefused where a volume is not primary."""
     for pair_id in pair_ids:
-        replication.mark(source, pair_id, beat_word(now))
+        replication.mark(source, pair_id, beat_word(now), Mark.BEAT)
 
 
 def lags(replication: Replication, target: str, pair_ids: Sequence[str], now: datetime) -> list[Lag]:
     """How far each copy is behind, asked at the target alone: also when the source is gone."""
-    found = replication.replicas(target, tuple(pair_ids))
-    return [
-        lag(one, replication.marked(target, one.id) if one.id else "", now)
-        for one in found
-    ]  # fmt: skip
+    found = with_beats(replication, target, pair_ids, now)
+    return [Lag(one.id, one.state, one.behind_s) for one in found]
+
+
+def with_beats(
+    replication: Replication, target: str, volume_ids: Sequence[str], now: datetime
+) -> list[Replica]:  # fmt: skip
+    """The copies as the target has them, and how far each is behind by the last beat that has arrived, where
+    that is a better figure than what the storage tells."""
+    found = []
+    for one in replication.replicas(target, tuple(volume_ids)):
+        word = replication.marked(target, one.volume_id, Mark.BEAT) if one.id else ""
+        found.append(replace(one, behind_s=lag(one, word, now).behind_s))
+    return found
 
 
 # -- a move
@@ -60,12 +71,14 @@ def final_sync(
     """The writers stand still: what was written last arrives, shown by a mark that was written after it and
     is read at the target. The source can be written to no more after this.
 
-    A volume that could not be let go may have been written to since its mark: each attempt has a mark of its
-    own, and the last one at the source is the one that has to arrive.
+    While somebody has a volume open, what he still holds back could be written behind the mark, so there is
+    none yet. One that could not be let go may have been written to since its mark: each attempt has a mark of
+    its own, and the last one at the source is the one that has to arrive.
     """
     for one in replication.replicas(source, tuple(pair_ids)):
         if one.state is ReplicaState.PRIMARY:
             try:
+                replication.must_be_closed(source, one.id)
                 hold()
                 replication.mark(source, one.id, next_mark(replication.marked(source, one.id), word))
                 hold()
@@ -108,32 +121,44 @@ def give_back(replication: Replication, source: str, pair_ids: Sequence[str], ho
     return None
 
 
-def adopt(
-    inside: CloudInProject,
-    replication: Replication,
-    site: str,
-    pairs: Sequence[Pair],
-    tags_of: Callable[[Pair], Tags],
-    hold: Hold,
-) -> dict[str, str] | Later:
-    """Each promoted image is a volume of the project: Cinder's ids by row. What carries the row's tag already
-    was adopted before a crash."""
-    there = {one.tags.get(TAG_RESOURCE): one for one in inside.list_volumes()}
+@dataclass(frozen=True)
+class Adopter:
+    """What adoption takes: images of the site's storage, and the project that gets them."""
+
+    inside: CloudInProject
+    site: str
+    image_of: Callable[[Pair], str]  # what the image is called in the storage just now
+    tags_of: Callable[[Pair], Tags]
+    #: Takes away the row of a vain attempt, by its id. It must not take the image of a move with it.
+    let_go: Callable[[str], None]
+    may_try_again: Callable[[Pair], bool]  # writes the vain attempt down; False: there were enough
+    tag: str = TAG_RESOURCE  # the one that has the row of a pair
+
+
+def adopt(adopter: Adopter, pairs: Sequence[Pair], hold: Hold) -> dict[str, str] | Later:
+    """Each image is a volume of the project: Cinder's ids by row. What carries the row's tag already was
+    adopted before a crash. What Cinder could not adopt is let go and tried anew, so often as may be."""
+    inside = adopter.inside
+    there = {one.tags.get(adopter.tag): one for one in inside.list_volumes()}
     waits = []
     for pair in pairs:
         found = there.get(pair.row)
         if found is None:
-            [replica] = replication.replicas(site, (pair.id,))
+            image = adopter.image_of(pair)
             hold()
             inside.adopt_volume(
-                NewAdoption(pair.name, replica.image, pair.type, tags_of(pair), pair.is_bootable)
+                NewAdoption(pair.name, image, pair.type, adopter.tags_of(pair), pair.is_bootable)
             )
             waits.append(pair.name)
         elif found.status.startswith("error"):
-            raise BuildFailed(
-                "volume {name} could not be adopted at {site}: {status}",
-                name=pair.name, site=site, status=found.status,
-            )  # fmt: skip
+            if not adopter.may_try_again(pair):
+                raise BuildFailed(
+                    "volume {name} could not be adopted at {site}: {status}",
+                    name=pair.name, site=adopter.site, status=found.status,
+                )  # fmt: skip
+            hold()
+            adopter.let_go(found.id)
+            waits.append(pair.name)
         elif found.status not in _HERE:
             waits.append(pair.name)
     if waits:
@@ -183,18 +208,22 @@ def reprotect(
 # -- a rehearsal
 
 
-def moments(replication: Replication, source: str, pair_ids: Sequence[str], moment: str) -> None:
+def moments(
+    replication: Replication, source: str, pair_ids: Sequence[str], moment: str, hold: Hold
+) -> None:  # fmt: skip
     """A moment of each volume at the source; the copies have it when it has arrived."""
     for pair_id in pair_ids:
+        hold()
         replication.moment(source, pair_id, moment)
 
 
 def copies(
-    replication: Replication, target: str, pair_ids: Sequence[str], moment: str, name: Callable[[str], str]
+    replication: Replication, target: str, pair_ids: Sequence[str], moment: str, name: Name, hold: Hold
 ) -> Later | None:
     """An image with the bytes of the moment for each volume; the replicas go on as they are."""
     for done, pair_id in enumerate(pair_ids):
         try:
+            hold()
             replication.copy_for_drill(target, pair_id, moment, name(pair_id))
         except StorageBusy as error:
             return Later(_LOOK_S, f"{error.text()} ({done} of {len(pair_ids)})")
@@ -207,15 +236,25 @@ def drop(
     target: str,
     pair_ids: Sequence[str],
     moment: str,
-    name: Callable[[str], str],
+    name: Name,
+    hold: Hold,
 ) -> int:
     """Copies that no Cinder has adopted go, then the moments; how much is still there. Those that were
-    adopted are deleted as volumes before. With the source away its moments stay, and are counted."""
+    adopted are deleted as volumes before. With the source away its moments stay, and are counted.
+
+    A moment goes where its volume is primary now: a move may have come in between.
+    """
     left = 0
     for pair_id in pair_ids:
         try:
+            hold()
             replication.drop_copy(target, name(pair_id))
-            replication.drop_moment(source, pair_id, moment)
+            found = [one for site in (source, target) for one in replication.replicas(site, (pair_id,))]
+            primary = [one.site for one in found if one.state is ReplicaState.PRIMARY]
+            for site in primary:
+                hold()
+                replication.drop_moment(site, pair_id, moment)
+            left += not primary and any(one.state is not ReplicaState.ABSENT for one in found)
         except StorageUnavailable:
             left += 1
     return left

@@ -12,6 +12,7 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.postgresql_cluster import (
+    KEPT,
     SIGNAL,
     SLOT,
     Cluster,
@@ -31,17 +32,20 @@ options:
   state:
     type: str
     required: true
-    choices: [primary, standby, promoted, rewound, observed]
+    choices: [primary, standby, promoted, rewound, demoted, regained, observed]
     description: >-
       primary: prepared for a standby. standby: follows the peer, from a copy where it has never followed it.
       promoted: writes. rewound: was primary, follows the peer again, with what only it had thrown away.
-      observed: nothing changes.
+      demoted: was primary, writes no more, and its standby can have all of it. regained: was demoted, writes
+      again. observed: nothing changes.
   peer: {type: str, description: "Address of the other server."}
   peer_port: {type: int, default: 5432}
   listen: {type: str, description: "Address on which the other server reaches this one."}
   password: {type: str, no_log: true, description: "Of the role that replicates."}
   sslmode: {type: str, default: prefer}
   keep_mib: {type: int, default: 1024, description: "What a standby that is away may hold back at most."}
+  anew: {type: bool, default: false, description: "A standby from a new copy, whatever is there."}
+  keep: {type: str, description: "The same once: what was there is kept beside, under this word."}
   data: {type: path, description: "The data directory; found by itself where there is one only."}
   timeout_s: {type: int, default: 600}
 """
@@ -78,9 +82,14 @@ def listened(cluster: Cluster, address: str) -> str:
 
 
 def stand_by(cluster: Cluster, params: dict) -> dict:
-    """A standby of the peer: as it is where it follows already, else from a copy of everything."""
+    """A standby of the peer: as it is where it follows already, else from a copy of everything.
+
+    With `keep` from a new copy, unless something was kept under that word before: then that was done.
+    """
     conninfo = source(cluster, params)
-    if os.path.exists(cluster.data) and not params["anew"]:
+    kept = cluster.data + KEPT + params["keep"] if params["keep"] else ""
+    is_anew = params["anew"] or bool(kept and not os.path.exists(kept))
+    if os.path.exists(cluster.data) and not is_anew:
         if cluster.pid() is None:
             cluster.start()
         if cluster.is_standby():
@@ -94,9 +103,9 @@ def stand_by(cluster: Cluster, params: dict) -> dict:
         cluster.keep_options(cluster.fresh)
         follow(cluster.fresh, cluster.owner, conninfo, params["listen"])
     if os.path.exists(cluster.data):
-        before = cluster.data + BEFORE
-        shutil.rmtree(before, ignore_errors=True)
-        cluster.take_away(before)
+        if not kept:
+            shutil.rmtree(cluster.data + BEFORE, ignore_errors=True)
+        cluster.take_away(kept or cluster.data + BEFORE)
     os.rename(cluster.fresh, cluster.data)
     cluster.start()
     cluster.wait_until("the stream to begin", lambda: cluster.told()["is_streaming"])
@@ -133,7 +142,14 @@ def rewind(cluster: Cluster, params: dict) -> dict:
 
 
 def promote(cluster: Cluster, params: dict) -> dict:
-    """It writes; whoever asks has the proof that nobody else does."""
+    """It writes; whoever asks has the proof that nobody else does.
+
+    One that is promoted already may be kept from running, until somebody lets the writers of its site run.
+    """
+    if cluster.pid() is None and not cluster.has_signal():
+        return {"changed": False}
+    if cluster.pid() is None:
+        cluster.start()
     if not cluster.is_standby():
         return {"changed": False}
     if cluster.value(f"SELECT pg_promote(true, {int(params['timeout_s'])})") != "t":
@@ -141,7 +157,41 @@ def promote(cluster: Cluster, params: dict) -> dict:
     return {"changed": True}
 
 
-STATES = {"primary": prepare, "standby": stand_by, "promoted": promote, "rewound": rewind}
+def demote(cluster: Cluster, params: dict) -> dict:
+    """What was primary writes no more, however it is started, and follows the peer when that writes.
+
+    It ends in order, so that its standby gets all of it. One that did not is started as a standby itself: it
+    recovers, and hands on what the other one lacks.
+    """
+    conninfo = source(cluster, params)
+    if not os.path.exists(cluster.data):
+        raise Failure("its directory is being rewound")
+    is_new = not cluster.has_signal()
+    is_primary = cluster.pid() is not None and not cluster.is_standby()
+    if is_new:
+        follow(cluster.data, cluster.owner, conninfo)
+    if is_primary:
+        cluster.stop()
+        cluster.start()
+    elif cluster.pid() is None and not cluster.ended()["is_clean"]:
+        cluster.start()
+    return {"changed": is_new or is_primary}
+
+
+def regain(cluster: Cluster, params: dict) -> dict:
+    """What was demoted is a primary again; whoever asks knows that its peer was never promoted."""
+    if not cluster.has_signal():
+        return {"changed": False}
+    if cluster.pid() is None and cluster.ended()["state"] == "shut down":
+        os.unlink(os.path.join(cluster.data, SIGNAL))  # nothing has run on it since: it starts as it was
+        if cluster.pid() is None:
+            return {"changed": True}
+    promote(cluster, params)
+    return {"changed": True}
+
+
+STATES = {"primary": prepare, "standby": stand_by, "promoted": promote, "rewound": rewind, "demoted": demote,
+          "regained": regain}  # fmt: skip
 NEEDED = ("peer", "listen", "password")
 
 
@@ -157,10 +207,14 @@ def main() -> None:
             "sslmode": {"default": "prefer"},
             "keep_mib": {"type": "int", "default": 1024},
             "anew": {"type": "bool", "default": False},
+            "keep": {"default": ""},
             "data": {"type": "path"},
             "timeout_s": {"type": "int", "default": 600},
         },
-        required_if=[("state", state, NEEDED) for state in ("primary", "standby", "rewound")],
+        required_if=[
+            *(("state", state, NEEDED) for state in ("primary", "standby", "rewound")),
+            ("state", "demoted", ("peer", "password")),
+        ],
         supports_check_mode=True,
     )
     try:
@@ -170,7 +224,7 @@ def main() -> None:
             result = {"changed": False}
         else:
             result = act(cluster, module.params)
-        module.exit_json(**result, told=cluster.told())
+        module.exit_json(**result, told=cluster.told() if cluster.pid() else cluster.ended())
     except Failure as failure:
         module.fail_json(msg=str(failure))
 

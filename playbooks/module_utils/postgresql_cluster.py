@@ -21,7 +21,7 @@ import time
 
 ROLE = SLOT = "cloudctl_replication"
 SIGNAL, AUTO = "standby.signal", "postgresql.auto.conf"
-MOVED, FRESH = ".cloudctl-moved", ".cloudctl-fresh"
+MOVED, FRESH, KEPT = ".cloudctl-moved", ".cloudctl-fresh", ".cloudctl-kept-"
 PLACES = ("/srv/data/postgresql", "/var/lib/postgresql/*/*")
 PAUSE_S = 0.2
 TRIES = 20
@@ -42,7 +42,8 @@ def find(data: str | None) -> str:
         return data
     there = [one for place in PLACES for one in sorted(glob.glob(place)) if is_cluster(one)]
     there += [one[: -len(MOVED)] for place in PLACES for one in sorted(glob.glob(place + MOVED))]
-    there = [one for one in dict.fromkeys(there) if not one.endswith((MOVED, FRESH, ".cloudctl-before"))]
+    beside = (MOVED, FRESH, ".cloudctl-before")
+    there = [one for one in dict.fromkeys(there) if not one.endswith(beside) and KEPT not in one]
     if len(there) > 1 and there[0] == PLACES[0]:
         return there[0]  # on the data volume: what the image had stays unused
     if len(there) != 1:
@@ -196,6 +197,10 @@ class Cluster:
 
     # -- what it is
 
+    def has_signal(self) -> bool:
+        """Whether whoever starts a server on the directory starts a standby."""
+        return os.path.exists(os.path.join(self.data, SIGNAL))
+
     def is_standby(self) -> bool:
         return self.value("SELECT pg_is_in_recovery()") == "t"
 
@@ -207,6 +212,25 @@ class Cluster:
         """The same of the peer."""
         statement = "SELECT system_identifier FROM pg_control_system()"
         return self.run("psql", "-X", "-A", "-t", "-d", conninfo, "-c", statement).strip()
+
+    def ended(self) -> dict:
+        """What its directory says of a server that does not run (pg_controldata): how far it had come.
+
+        Whoever has passed `position` has all of it. A server that did not end in order has no position.
+        """
+        said = self.run("pg_controldata", "-D", self.data)
+        rows = (line.partition(":") for line in said.splitlines())
+        words = {name.strip(): value.strip() for name, _, value in rows}
+        state = words["Database cluster state"]
+        ends = [bytes_of(words["Latest checkpoint location"]) + 1,
+                bytes_of(words["Minimum recovery ending location"])]  # fmt: skip
+        is_clean = state in ("shut down", "shut down in recovery")
+        return {
+            "role": "stopped", "state": state, "is_clean": is_clean, "is_primary": not self.has_signal(),
+            "position": max(ends) if is_clean else None,
+            "timeline": int(words["Latest checkpoint's TimeLineID"]),
+            "system": words["Database system identifier"],
+        }  # fmt: skip
 
     def told(self) -> dict:
         """What it is and how far it has come; times in seconds, places in the log in bytes."""
@@ -245,6 +269,12 @@ class Cluster:
             for address, state, behind, late_s in rows
         ]  # fmt: skip
         return {"standbys": standbys}
+
+
+def bytes_of(place: str) -> int:
+    """A place in the log as a number."""
+    high, low = place.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
 
 
 # -- settings and rights
@@ -343,13 +373,14 @@ def source(cluster: Cluster, params: dict) -> str:
     )
 
 
-def follow(place: str, owner, conninfo: str, listen: str) -> None:
+def follow(place: str, owner, conninfo: str, listen: str = "") -> None:
     """Whatever starts on the directory from now on is a standby of the peer, and never writes.
 
-    A copy has the settings of the server it was copied from, whose address is not this one's.
+    A copy has the settings of the server it was copied from, whose address is not this one's: `listen`.
     """
     auto = os.path.join(place, AUTO)
-    own = {"primary_conninfo": conninfo, "primary_slot_name": SLOT, "listen_addresses": listen}
+    own = {"primary_conninfo": conninfo, "primary_slot_name": SLOT}
+    own |= {"listen_addresses": listen} if listen else {}
     with open(auto, encoding="utf-8") as file:
         kept = [line for line in file if line.split("=")[0].strip() not in own]
     with open(auto + ".new", "w", encoding="utf-8") as file:

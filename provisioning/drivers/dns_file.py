@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cloudctl.errors import Fault, Misconfigured
+from provisioning.drivers.key_file import NotReadError, open_to_others, read_document
 
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 SHARES, WHOLE = "shares", "whole"
@@ -41,21 +40,11 @@ class Master:
 def read_masters(path: Path) -> tuple[Master, ...]:
     """The file, checked. Misconfigured names every fault; what it quotes is never a key."""
     try:
-        mode = path.stat().st_mode
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        fault = Fault(str(path), "no_file", "there is no such file", hint="write one entry for each zone")
-        raise Misconfigured("the name servers are not known", faults=[fault]) from error
-    except yaml.YAMLError as error:  # its words would quote the line, and the line may be a key
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        fault = Fault(str(path), "unreadable", "is no YAML (line {line})", {"line": line})
-        raise Misconfigured("the name servers cannot be read", faults=[fault]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        fault = Fault(str(path), "unreadable", "{error}", {"error": str(error)})
-        raise Misconfigured("the name servers cannot be read", faults=[fault]) from error
+        document = read_document(path, hint="write one entry for each zone")
+    except NotReadError as error:
+        raise Misconfigured("the name servers cannot be read", faults=[error.fault]) from error
     reading = _Reading(str(path))
-    if mode & 0o077:
-        reading.fault("", "too_open", "others can read the keys in it", hint="run: chmod 600")
+    reading.faults += open_to_others(path, str(path))
     found = reading.masters(document)
     if reading.faults:
         raise Misconfigured("dns.yaml has faults", faults=reading.faults)

@@ -52,7 +52,7 @@ class FakeAdoption:
 
     def _adopted(self, volume_id: str, image: str) -> None:
         images = self._state.images_in_storage
-        if images.size_gib(image) is None:
+        if images.size_gib(image) is None or not images.is_writable(image):
             self._change_volume(volume_id, status="error_managing")
             return
         images.rename(image, image_of(volume_id))

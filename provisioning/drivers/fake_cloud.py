@@ -84,8 +84,7 @@ class FakeCloud(FakeCloudBackups):
             state.flavors[flavor.id] = flavor
         self.add_image("debian-12")
         for name in ("standard", "ssd"):
-            volume_type = Named(state.new_id("type"), name)
-            state.volume_types[volume_type.id] = volume_type
+            self.add_volume_type(name)
         for n, zone in enumerate(_ZONES):
             subnets = [f"10.{19 + site_number}.{16 * n}.0/20", f"fd00:{site_number}:{n + 1}::/64"]
             network = Named(state.new_id("network"), f"zone-{zone}", {"subnets": subnets, "is_shared": True})
@@ -93,6 +92,12 @@ class FakeCloud(FakeCloudBackups):
         self.create_domain("Default", "")
 
     # -- for tests
+
+    def add_volume_type(self, name: str, backend: str = "volumes", *, is_replicated: bool = False) -> None:
+        """Of a backend; the storage copies volumes of a replicated one to the other site."""
+        details = {"backend": backend, "is_replicated": is_replicated}
+        found = Named(self.state.new_id("type"), name, details)
+        self.state.volume_types[found.id] = found
 
     def add_image(self, name: str, min_disk_gib: int = 10) -> str:
         image = Named(self.state.new_id("image"), name, {"min_disk_gib": min_disk_gib, "status": "active"})
@@ -242,6 +247,14 @@ class FakeCloud(FakeCloudBackups):
         with self.state.call("list_all_servers"):
             self.state.move(list(self.state.servers))
             return list(self.state.servers.values())
+
+    def get_server(self, server_id: str) -> Server:
+        with self.state.call("get_server", server_id):
+            self.state.move([server_id])
+            found = self.state.servers.get(server_id)
+            if found is None:
+                raise CloudNotFound("server {id} not found", id=server_id, cloud_request_id=self._req())
+            return found
 
     def list_all_volumes(self) -> list[Volume]:
         with self.state.call("list_all_volumes"):

@@ -12,7 +12,13 @@ class StorageImages(Protocol):
     def size_gib(self, image: str) -> int | None:
         """None: there is no such image."""
 
+    def is_writable(self, image: str) -> bool:
+        """Whether it may be renamed now."""
+
     def rename(self, image: str, name: str) -> None: ...
+
+    def remove(self, image: str) -> None:
+        """As a deleted volume's; one that is not there changes nothing."""
 
 
 @dataclass
@@ -24,8 +30,14 @@ class PlainImages:
     def size_gib(self, image: str) -> int | None:
         return self.sizes_gib.get(image)
 
+    def is_writable(self, image: str) -> bool:
+        return True
+
     def rename(self, image: str, name: str) -> None:
         self.sizes_gib[name] = self.sizes_gib.pop(image)
+
+    def remove(self, image: str) -> None:
+        self.sizes_gib.pop(image, None)
 
 
 @dataclass
@@ -38,5 +50,11 @@ class SiteImages:
     def size_gib(self, image: str) -> int | None:
         return self.storage.size_gib(self.site, image)
 
+    def is_writable(self, image: str) -> bool:
+        return self.storage.is_writable(self.site, image)
+
     def rename(self, image: str, name: str) -> None:
         self.storage.rename(self.site, image, name)
+
+    def remove(self, image: str) -> None:
+        self.storage.remove(self.site, image)

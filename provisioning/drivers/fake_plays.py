@@ -86,7 +86,13 @@ def _check(guest: FakeGuest, _variables: Mapping[str, Any], _now: datetime, _is_
     return Told(told={"checks": guest.has.get("checks", [])})
 
 
+def _agent(guest: FakeGuest, variables: Mapping[str, Any], _now: datetime, is_check: bool) -> Told:
+    told = {key: value for key, value in variables.items() if key.startswith("agent_")}
+    return Told(_put(guest, "agent", told, is_check), told={"agent": variables["agent_name"]})
+
+
 BOOKS: Mapping[str, Book] = {
+    "agent": _agent,
     "baseline": _baseline,
     "volumes": _volumes,
     "freeze": _freeze,

@@ -17,11 +17,13 @@ from provisioning.drivers.fake_adoption import FakeAdoption
 from provisioning.drivers.fake_isolation import FakeNetworks
 from provisioning.drivers.fake_snapshots import FakeProjectBackups
 from provisioning.drivers.fake_state import FakeState, Group
+from provisioning.drivers.fake_stopping import FakeStopping
+from provisioning.drivers.fake_storage import image_of
 
 _DELETABLE = ("available", "error", "error_deleting", "error_restoring", "error_managing")
 
 
-class FakeProject(FakeAdoption, FakeNetworks, FakeProjectBackups):
+class FakeProject(FakeAdoption, FakeNetworks, FakeProjectBackups, FakeStopping):
     """Implements CloudInProject over a FakeState."""
 
     def __init__(self, state: FakeState, project_id: str) -> None:
@@ -275,6 +277,7 @@ class FakeProject(FakeAdoption, FakeNetworks, FakeProjectBackups):
     def _volume_gone(self, volume_id: str) -> None:
         self._state.volumes.pop(volume_id, None)
         self._state.cinder.contents.pop(volume_id, None)
+        self._state.images_in_storage.remove(image_of(volume_id))
 
     def delete_port(self, port_id: str) -> None:
         with self._state.call("delete_port", self._id, port_id):

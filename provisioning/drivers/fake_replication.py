@@ -6,8 +6,11 @@ from datetime import datetime
 
 from cloudctl.clock import Clock, SystemClock
 from cloudctl.errors import StorageBusy, StorageRefused, StorageUnavailable
-from cloudctl.ports.replication import Replica, ReplicaState
+from cloudctl.ports.replication import Mark, Replica, ReplicaState
 from provisioning.drivers.fake_storage import Event, FakeImage, FakeStorage
+
+#: The events, and the names of the calls, by which marks are written.
+_MARKS = {Mark.MOVE: "mark", Mark.BEAT: "beat"}
 
 
 def _nothing(_name: str, _site: str, _subject: str) -> None:
@@ -35,15 +38,19 @@ class FakeReplication:
         self.after("replicas", site, ",".join(volume_ids))
         return found
 
-    def mark(self, site: str, volume_id: str, word: str) -> None:
-        image = self._primary("mark", site, volume_id)
-        self.storage.append(image, Event("mark", word))
-        self.after("mark", site, volume_id)
+    def mark(self, site: str, volume_id: str, word: str, kind: Mark = Mark.MOVE) -> None:
+        call = _MARKS[kind]
+        image = self._primary(call, site, volume_id)
+        self.storage.append(image, Event(call, word))
+        self.after(call, site, volume_id)
 
-    def marked(self, site: str, volume_id: str) -> str:
+    def marked(self, site: str, volume_id: str, kind: Mark = Mark.MOVE) -> str:
         image = self._image("marked", site, volume_id)
         self.storage.arrive(site)
-        return image.mark
+        return image.mark(_MARKS[kind])
+
+    def must_be_closed(self, site: str, volume_id: str) -> None:
+        self._check_closed(site, self._image("must_be_closed", site, volume_id))
 
     def demote(self, site: str, volume_id: str) -> None:
         image = self._image("demote", site, volume_id)
@@ -52,6 +59,11 @@ class FakeReplication:
             image.is_primary = False
             self.storage.append(image, Event("demoted", uuid.uuid4().hex))
         self.after("demote", site, volume_id)
+
+    def evict(self, site: str, volume_id: str) -> None:
+        image = self._image("evict", site, volume_id)
+        image.is_open = False
+        self.after("evict", site, volume_id)
 
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:
         image = self._image("promote", site, volume_id)
@@ -65,9 +77,11 @@ class FakeReplication:
                     "{site}: {image} is primary at the other site, or its demotion has not arrived",
                     site=site, image=image.name,
                 )  # fmt: skip
-            image.is_primary = True
+            image.is_primary, image.held = True, self.storage.grip
             self.storage.append(image, Event("promoted", uuid.uuid4().hex))
         self.after("promote", site, volume_id)
+        if not self.storage.is_writable(site, image.name):
+            raise StorageBusy("{site}: {image} is still read-only", site=site, image=image.name)
 
     def resync(self, site: str, volume_id: str) -> None:
         image = self._image("resync", site, volume_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that was written: `kind` is data, mark, moment, no_moment, promoted or demoted."""
+    """One thing that was written: `kind` is data, mark, beat, moment, no_moment, promoted or demoted."""
 
     kind: str
     word: str = ""
@@ -29,6 +29,7 @@ class FakeImage:
     story: tuple[Event, ...] = ()
     copy_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     looks: int = 0  # how often the news of the primary has been waited for
+    held: int = 0  # so often one still finds it read-only: what followed the other site has it open
     size_gib: int = 1
 
     @property
@@ -36,9 +37,9 @@ class FakeImage:
         """What was written last."""
         return next((one.data for one in reversed(self.story) if one.kind == "data"), b"")
 
-    @property
-    def mark(self) -> str:
-        return next((one.word for one in reversed(self.story) if one.kind == "mark"), "")
+    def mark(self, kind: str) -> str:
+        """The word that was written last as that kind of event; empty: none."""
+        return next((one.word for one in reversed(self.story) if one.kind == kind), "")
 
     @property
     def moments(self) -> dict[str, bytes]:
@@ -56,12 +57,14 @@ class FakeImage:
 
 
 class FakeStorage:
-    """Images of all sites. `delay` is how often one has to look until news of the primary has arrived."""
+    """Images of all sites. `delay` is how often one has to look until news of the primary has arrived, and
+    `grip` how often until a promoted image is let go by what followed."""
 
     def __init__(self, sites: tuple[str, ...] = ("province", "city-1"), delay: int = 1) -> None:
         self.images: dict[str, dict[str, FakeImage]] = {site: {} for site in sites}
         self.cut: set[str] = set()  # sites whose storage nobody reaches
         self.delay = delay
+        self.grip = 0
 
     # -- for tests
 
@@ -94,11 +97,27 @@ class FakeStorage:
         found = self.images[site].get(image)
         return found.size_gib if found else None
 
+    def is_writable(self, site: str, image: str) -> bool:
+        """Whether one may write to it, and rename it, now."""
+        found = self.images[site][image]
+        if found.held:
+            found.held -= 1
+            return False
+        return True
+
     def rename(self, site: str, image: str, name: str) -> None:
         """The image gets another name, at this site only."""
         found = self.images[site].pop(image)
         found.name = name
         self.images[site][name] = found
+
+    def remove(self, site: str, image: str) -> None:
+        """The image goes; the copies of a primary follow."""
+        found = self.images[site].pop(image, None)
+        if found is not None and found.pair_id and found.is_primary:
+            for there in self.images.values():
+                for one in [one for one in there.values() if one.pair_id == found.pair_id]:
+                    del there[one.name]
 
     # -- for the driver
 

@@ -187,6 +187,9 @@ class OpenStackCloud(OpenStackBackups):
     def list_all_servers(self) -> list[Server]:
         return listing.servers(self._call, self._facts, _EVERYWHERE)
 
+    def get_server(self, server_id: str) -> Server:
+        return listing.server(self._call, self._facts, server_id)
+
     def list_all_volumes(self) -> list[Volume]:
         return listing.volumes(self._call, _EVERYWHERE)
 

@@ -122,6 +122,7 @@ def port(row: Json) -> Port:
         addresses=tuple(ip["ip_address"] for ip in row.get("fixed_ips") or ()),
         tags=tags_of(row.get("tags") or ()),
         device_id=row.get("device_id") or "",
+        is_up=row.get("admin_state_up") is not False,
     )
 
 

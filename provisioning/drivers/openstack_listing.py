@@ -15,6 +15,7 @@ T = TypeVar("T")
 _EXPLAINED = 5  # so many broken volumes of one listing get their reason looked up
 _PORT_FIELDS = (
     "id", "name", "status", "project_id", "network_id", "fixed_ips", "tags", "device_id", "device_owner",
+    "admin_state_up",
 )  # fmt: skip
 
 
@@ -66,6 +67,12 @@ def servers(call: Caller, site: SiteFacts, query: Params) -> list[Server]:
     rows = call.pages("compute", "/servers/detail", "servers", "list servers", query)
     by_id = {} if call.service("compute").knows(2, 47) or not rows else site.flavors()
     return [parse.server(row, by_id) for row in rows if row.get("status") != "DELETED"]
+
+
+def server(call: Caller, site: SiteFacts, server_id: str) -> Server:
+    """One server with its details. CloudNotFound."""
+    row = call.get("compute", f"/servers/{server_id}", f"show server {server_id}")["server"]
+    return parse.server(row, {} if call.service("compute").knows(2, 47) else site.flavors())
 
 
 def volumes(call: Caller, query: Params, project_id: str = "") -> list[Volume]:
@@ -123,9 +130,15 @@ def images(call: Caller) -> list[Named]:
 
 
 def volume_types(call: Caller) -> list[Named]:
-    """Every volume type, private ones as well."""
+    """Every volume type, private ones as well, with the backend its volumes lie in."""
     rows = call.pages("block-storage", "/types", "volume_types", "list volume types", {"is_public": "None"})
-    return [Named(row["id"], row["name"]) for row in rows]
+    found = []
+    for row in rows:
+        specs = row.get("extra_specs") or {}
+        is_replicated = str(specs.get("replication_enabled", "")).lower() == "<is> true"
+        details = {"backend": str(specs.get("volume_backend_name") or ""), "is_replicated": is_replicated}
+        found.append(Named(row["id"], row["name"], details))
+    return found
 
 
 def networks(call: Caller) -> list[Named]:

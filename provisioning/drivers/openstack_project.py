@@ -14,6 +14,7 @@ from provisioning.drivers.openstack_errors import as_busy
 from provisioning.drivers.openstack_http import Caller, Json, Params
 from provisioning.drivers.openstack_isolation import NetworkRoom, OpenStackNetworks
 from provisioning.drivers.openstack_listing import SiteFacts, ports, servers, volumes
+from provisioning.drivers.openstack_stopping import OpenStackStopping
 
 _VOLUMES = "block-storage"
 # Neutron takes tags in the body of a create only where this extension driver is loaded; elsewhere it
@@ -21,7 +22,7 @@ _VOLUMES = "block-storage"
 _TAGS_AT_CREATE = "tag-ports-during-bulk-creation"
 
 
-class OpenStackProject(OpenStackAdoption, OpenStackNetworks, OpenStackProjectBackups):
+class OpenStackProject(OpenStackAdoption, OpenStackNetworks, OpenStackProjectBackups, OpenStackStopping):
     """Implements CloudInProject."""
 
     def __init__(

@@ -44,6 +44,7 @@ _QUOTA = "/os-quota-sets/" + _NO_PROJECT
 _MANAGER = frozenset({"admin", "manager"})
 _ANYBODY = frozenset({"admin", "manager", "member", "_member_", "Member"})
 _ADOPT = "to make the copy of a replicated volume a volume of the recovery site"
+_CUT = "to keep the servers of a lost site from writing, and to give them back"
 _PROVE = "to start what was restored where nothing leads in or out"
 
 _NEEDS = (
@@ -90,6 +91,8 @@ _NEEDS = (
     _Need("volume_extension:volume_manage", _ADOPT, RECOVER),
     _Need("volume_extension:volume_unmanage", "to release what goes on at another site", RECOVER),
     _Need("scheduler_extension:scheduler_stats:get_pools", "to find the pool of a volume type", RECOVER),
+    _Need("compute:stop", _CUT, RECOVER, _ANYBODY),
+    _Need("network:update_port", _CUT, RECOVER, _ANYBODY),
     _Need("compute:console_output", "to read what was seen inside an isolated network", BACKUP, _ANYBODY),
 )
 _RESCOPE = "identity:token_for_project"

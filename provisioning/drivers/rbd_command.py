@@ -17,7 +17,8 @@ from cloudctl.errors import StorageBusy, StorageRefused, StorageUnavailable
 _ANSWER_S: Final = 45.0
 #: What Ceph itself waits for: short enough to end before the child is ended.
 _PATIENCE: Final = ("--client-mount-timeout", "10", "--rados-mon-op-timeout", "20")
-_BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN})
+#: A primary image is read-only only while the daemon, which followed the other site, has not let go of it.
+_BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EROFS})
 _AWAY: Final = frozenset({1, errno.ETIMEDOUT, errno.ENOTCONN, errno.ESHUTDOWN, errno.EIO})
 
 

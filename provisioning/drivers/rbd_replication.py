@@ -11,17 +11,19 @@ from typing import Any, Final
 
 from cloudctl.clock import Clock
 from cloudctl.errors import StorageBusy, StorageRefused, StorageUnavailable
-from cloudctl.ports.replication import Replica, ReplicaState
+from cloudctl.ports.replication import Mark, Replica, ReplicaState
 from provisioning.drivers.rbd_command import AlreadyThere, NotThere, Rbd, RbdAccess
 from provisioning.drivers.rbd_states import is_primary_elsewhere, replica
 
 Json = dict[str, Any]
 
-_MARK: Final = "cloudctl_mark"
+_MARKS: Final = {Mark.MOVE: "cloudctl_mark", Mark.BEAT: "cloudctl_beat"}
+_WRITABLE: Final = "cloudctl_writable"
 _WORD: Final = re.compile(r"[A-Za-z0-9:.+-]{1,200}")
 #: Without a journal: nobody follows a copy, and its writes need not be written twice.
 _PLAIN: Final = "layering,exclusive-lock,object-map,fast-diff,deep-flatten"
 _SIDE_BY_SIDE: Final = 4
+_EVICTED_S: Final = "3600"
 
 
 class RbdReplication:
@@ -29,6 +31,7 @@ class RbdReplication:
 
     def __init__(self, access: Mapping[str, RbdAccess], clock: Clock) -> None:
         self._rbd = {site: Rbd(one) for site, one in access.items()}
+        self._ceph = {site: Rbd(one, ("ceph",)) for site, one in access.items()}
         self._clock = clock
 
     def sites(self) -> tuple[str, ...]:
@@ -51,20 +54,23 @@ class RbdReplication:
 
     # -- marks
 
-    def mark(self, site: str, volume_id: str, word: str) -> None:
+    def mark(self, site: str, volume_id: str, word: str, kind: Mark = Mark.MOVE) -> None:
         if not _WORD.fullmatch(word):
             raise ValueError(f"no word for a mark: {word!r}")
         rbd, info = self._at(site), self._primary(site, volume_id)
-        rbd.run("image-meta", "set", rbd.spec(info["name"]), _MARK, word)
+        rbd.run("image-meta", "set", rbd.spec(info["name"]), _MARKS[kind], word)
 
-    def marked(self, site: str, volume_id: str) -> str:
+    def marked(self, site: str, volume_id: str, kind: Mark = Mark.MOVE) -> str:
         rbd, info = self._at(site), self._info(site, volume_id)
         try:
-            return rbd.run("image-meta", "get", rbd.spec(info["name"]), _MARK).strip()
+            return rbd.run("image-meta", "get", rbd.spec(info["name"]), _MARKS[kind]).strip()
         except NotThere:
             return ""
 
     # -- who may write
+
+    def must_be_closed(self, site: str, volume_id: str) -> None:
+        self._check_closed(site, self._info(site, volume_id)["name"])
 
     def demote(self, site: str, volume_id: str) -> None:
         rbd, info = self._at(site), self._info(site, volume_id)
@@ -72,11 +78,21 @@ class RbdReplication:
             self._check_closed(site, info["name"])
             rbd.run("mirror", "image", "demote", rbd.spec(info["name"]))
 
+    def evict(self, site: str, volume_id: str) -> None:
+        """By their addresses as watchers of this image: other clients of the same host go on. The entry ends
+        by itself, when the image has long been demoted; `profile rbd` may make it and not remove it."""
+        rbd, info = self._at(site), self._info(site, volume_id)
+        for watcher in rbd.ask("status", rbd.spec(info["name"])).get("watchers") or ():
+            self._ceph[site].run("osd", "blocklist", "add", str(watcher["address"]), _EVICTED_S)
+
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:
         rbd, info = self._at(site), self._info(site, volume_id)
         if not _is_primary(info):
             force = ("--force",) if is_forced else ()
             rbd.run("mirror", "image", "promote", rbd.spec(info["name"]), *force)
+        # The daemon may have the image open and locked a little longer, and whoever would write is told that
+        # it is read-only. To write a word takes the same lock as a rename: StorageBusy until it is free.
+        rbd.run("image-meta", "set", rbd.spec(info["name"]), _WRITABLE, "yes")
 
     def resync(self, site: str, volume_id: str) -> None:
         rbd, info = self._at(site), self._info(site, volume_id)

@@ -14,9 +14,8 @@ is in the file itself; the keyring must be closed to others.
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cloudctl.errors import Fault, Misconfigured
+from provisioning.drivers.key_file import NotReadError, open_to_others, read_document
 from provisioning.drivers.rbd_command import RbdAccess
 
 _WORDS = ("conf", "keyring", "user", "pool")
@@ -25,13 +24,12 @@ _DEFAULTS = {"user": "cloudctl"}
 
 def read_storage(path: Path) -> dict[str, RbdAccess]:
     """The file, checked; Misconfigured names every fault. Without a file no site copies volumes."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        fault = Fault(str(path), "unreadable", "{error}", {"error": str(error)})
-        raise Misconfigured("storage.yaml cannot be read", faults=[fault]) from error
+    try:
+        document = read_document(path, hint="write one entry for each site")
+    except NotReadError as error:
+        raise Misconfigured("storage.yaml cannot be read", faults=[error.fault]) from error
     faults: list[Fault] = []
     rows = document.get("storage") if isinstance(document, dict) else None
     if not isinstance(rows, dict) or not rows:
@@ -70,7 +68,6 @@ def _site(path: Path, site: str, row: Any, faults: list[Fault]) -> RbdAccess | N
         if not file.is_file():
             params = {"file": str(file)}
             faults.append(Fault(f"{where}.{word}", "no_file", "the file {file} does not exist", params))
-    if keyring.is_file() and keyring.stat().st_mode & 0o077:
-        place = f"{where}.keyring"
-        faults.append(Fault(place, "too_open", "others can read the keys in it", hint="run: chmod 600"))
+    if keyring.is_file():
+        faults += open_to_others(keyring, f"{where}.keyring")
     return RbdAccess(site, conf, keyring, values["user"], values["pool"])

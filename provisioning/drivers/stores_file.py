@@ -26,10 +26,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from cloudctl.errors import Fault, Misconfigured
 from cloudctl.ports import Purpose
+from provisioning.drivers.key_file import NotReadError, open_to_others, read_document
 from provisioning.drivers.s3_objects import Access
 
 _WORDS = ("endpoint", "ca", "verify", "region", "native", "vault", "buckets")
@@ -51,21 +50,11 @@ class SiteStores:
 def read_stores(path: Path) -> dict[str, SiteStores]:
     """The file, checked. Misconfigured names every fault; what it quotes is never a key."""
     try:
-        mode = path.stat().st_mode
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        fault = Fault(str(path), "no_file", "there is no such file", hint="write one entry for each site")
-        raise Misconfigured("the object stores are not known", faults=[fault]) from error
-    except yaml.YAMLError as error:  # its words would quote the line, and the line may be a key
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        fault = Fault(str(path), "unreadable", "is no YAML (line {line})", {"line": line})
-        raise Misconfigured("the object stores cannot be read", faults=[fault]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        fault = Fault(str(path), "unreadable", "{error}", {"error": str(error)})
-        raise Misconfigured("the object stores cannot be read", faults=[fault]) from error
+        document = read_document(path, hint="write one entry for each site")
+    except NotReadError as error:
+        raise Misconfigured("the object stores cannot be read", faults=[error.fault]) from error
     reading = _Reading(str(path))
-    if mode & 0o077:
-        reading.fault("", "too_open", "others can read the keys in it", hint="run: chmod 600")
+    reading.faults += open_to_others(path, str(path))
     found = reading.sites(document)
     if reading.faults:
         raise Misconfigured("stores.yaml has faults", faults=reading.faults)

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from cloudctl.errors import Fault, Misconfigured
+from provisioning.drivers.key_file import NotReadError, open_to_others, read_document
 
 _WORDS = ("members", "ca", "cert", "key", "timeout_s", "prefix")
 _LEAST_MEMBERS = 3
@@ -41,15 +40,11 @@ class WitnessConfig:
 
 def read_witness(path: Path) -> WitnessConfig:
     """The file, checked. Misconfigured names every fault."""
+    hint = "write the addresses of three members and the certificate for them"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        hint = "write the addresses of three members and the certificate for them"
-        absent = Fault(str(path), "no_file", "there is no such file", hint=hint)
-        raise Misconfigured("the witness is not known", faults=[absent]) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        unreadable = Fault(str(path), "unreadable", "{error}", {"error": str(error)})
-        raise Misconfigured("the witness cannot be read", faults=[unreadable]) from error
+        document = read_document(path, hint)
+    except NotReadError as error:
+        raise Misconfigured("the witness cannot be read", faults=[error.fault]) from error
     faults: list[Fault] = []
 
     def fault(where: str, code: str, template: str, hint: str | None = None, **params: object) -> None:
@@ -61,8 +56,8 @@ def read_witness(path: Path) -> WitnessConfig:
         fault(str(word), "unknown_key", "is not a setting", "known: {known}", known=", ".join(_WORDS))
     members = _members(document.get("members"), fault)
     files = {word: _file(path.parent, word, document.get(word), fault) for word in ("ca", "cert", "key")}
-    if files["key"].is_file() and files["key"].stat().st_mode & 0o077:
-        fault("key", "too_open", "others can read the key", "run: chmod 600")
+    if files["key"].is_file():
+        faults += open_to_others(files["key"], f"{path}: key")
     timeout_s = document.get("timeout_s", WitnessConfig.timeout_s)
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or timeout_s <= 0:
         fault("timeout_s", "not_positive", "must be more than 0")

@@ -46,8 +46,9 @@ def test_every_public_module_class_and_function_says_its_promise() -> None:
         if not ast.get_docstring(tree):
             silent.append(str(path.relative_to(ROOT)))
         for node in tree.body:
-            is_def = isinstance(node, ast.ClassDef | ast.FunctionDef)
-            if is_def and not node.name.startswith("_") and not ast.get_docstring(node):
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+                continue
+            if not node.name.startswith("_") and not ast.get_docstring(node):
                 if not _speaks_for_itself(node):
                     silent.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert not silent

@@ -158,6 +158,21 @@ def test_pages_fit_an_office_screen_and_every_field_has_a_label(
         assert nameless == [], path
 
 
+def test_the_menu_of_somebody_who_sees_everything_is_one_row_in_both_languages(page: Page) -> None:
+    page.set_viewport_size({"width": 1200, "height": 768})
+    sign_in(page, "dave")
+    for _ in range(2):
+        menu = page.locator(".top nav a")
+        assert menu.count() >= 12
+        tops = {round(one.bounding_box()["y"]) for one in menu.all()}  # type: ignore[index]
+        assert len(tops) == 1
+        assert page.evaluate(
+            "(nav => nav.scrollWidth <= nav.clientWidth)(document.querySelector('.top nav'))"
+        )
+        page.locator("button[name=language]").click()
+        page.wait_for_load_state()
+
+
 def test_everything_works_without_a_script(browser: Browser, address: str) -> None:
     context = browser.new_context(base_url=address, java_script_enabled=False)
     page = context.new_page()

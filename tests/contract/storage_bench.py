@@ -1,6 +1,7 @@
 """Two storages that copy volumes to each other, and what the contract tests ask of them again and again."""
 
 import os
+import select
 import subprocess
 import threading
 import time
@@ -17,8 +18,10 @@ from provisioning.drivers.fake_storage import FakeStorage
 from provisioning.drivers.rbd_command import NotThere, Rbd, RbdAccess
 
 T = TypeVar("T")
+Content = bytes  # inside of classes that have a field of that name
 
 PATIENCE_S = 120.0
+_ANSWER_S = 30.0  # to one who was put out, nobody may answer at all
 _PAUSE = threading.Event()  # never set: real storage is asked again after a while
 #: Only Debian's own Python has the bindings of Ceph, and the driver does without them.
 _PYTHON = "/usr/bin/python3"
@@ -32,7 +35,13 @@ with rados.Rados(conffile=conf, rados_id=user, conf={"keyring": keyring}) as clu
         elif data == "hold":
             disk.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
             print("open", flush=True)
-            sys.stdin.read()
+            for line in sys.stdin:
+                try:
+                    disk.write(line.strip().encode().ljust(512, b"\\0"), 0)
+                    disk.flush()
+                    print("written", flush=True)
+                except (OSError, rbd.Error) as error:
+                    print("refused", error, flush=True)
         else:
             disk.write(data.encode().ljust(512, b"\\0"), 0)
             disk.flush()
@@ -50,11 +59,21 @@ class Bytes(Protocol):
 
     def read(self, site: str, image: str) -> bytes: ...
 
-    def hold(self, site: str, image: str) -> Callable[[], None]:
-        """Open it for writing; what is returned closes it."""
+    def hold(self, site: str, image: str) -> "Grip":
+        """Open it for writing; what is returned closes it when it is called."""
 
     def forget(self, site: str, image: str) -> None:
         """The image goes, whatever it is."""
+
+
+class Grip(Protocol):
+    """An image that somebody has open for writing."""
+
+    def __call__(self) -> None:
+        """Closed."""
+
+    def writes(self, data: Content) -> bool:
+        """Whether what is sent to it still arrives."""
 
 
 @dataclass
@@ -77,7 +96,7 @@ class StorageBench:
             self.bytes.make(self.home, volume_id, b"new")
             self.stock.append(volume_id)
 
-    def volume(self, data: bytes) -> str:
+    def volume(self, data: Content) -> str:
         """A replicated volume with these bytes, whose copy follows it."""
         if not self.stock:
             self.fill_stock(1)
@@ -148,13 +167,48 @@ class FakeBytes:
     def read(self, site: str, image: str) -> bytes:
         return self.storage.read(site, image)
 
-    def hold(self, site: str, image: str) -> Callable[[], None]:
-        held = self.storage.images[site][image]
-        held.is_open = True
-        return lambda: setattr(held, "is_open", False)
+    def hold(self, site: str, image: str) -> Grip:
+        self.storage.images[site][image].is_open = True
+        return _FakeGrip(self, site, image)
 
     def forget(self, site: str, image: str) -> None:
         self.storage.images[site].pop(image, None)
+
+
+@dataclass
+class _FakeGrip:
+    bytes: FakeBytes
+    site: str
+    image: str
+
+    def __call__(self) -> None:
+        self.bytes.storage.images[self.site][self.image].is_open = False
+
+    def writes(self, data: Content) -> bool:
+        held = self.bytes.storage.images[self.site][self.image]
+        if held.is_open and held.is_primary:
+            self.bytes.write(self.site, self.image, data)
+        return held.is_open and held.is_primary
+
+
+@dataclass
+class _RealGrip:
+    child: subprocess.Popen[str]
+
+    def __call__(self) -> None:
+        try:
+            self.child.communicate(timeout=_ANSWER_S)
+        except subprocess.TimeoutExpired:  # who was put out may wait for ever
+            self.child.kill()
+            self.child.communicate()
+
+    def writes(self, data: Content) -> bool:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        self.child.stdin.write(data.decode() + "\n")
+        self.child.stdin.flush()
+        answered, _, _ = select.select([self.child.stdout], [], [], _ANSWER_S)
+        return bool(answered) and self.child.stdout.readline() == "written\n"
 
 
 @dataclass
@@ -179,17 +233,13 @@ class RealBytes:
         assert done.returncode == 0, done.stderr
         return done.stdout.encode()
 
-    def hold(self, site: str, image: str) -> Callable[[], None]:
+    def hold(self, site: str, image: str) -> Grip:
         child = subprocess.Popen(
             self._argv(site, image, "hold"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "open\n"
-
-        def close() -> None:
-            child.communicate()
-
-        return close
+        return _RealGrip(child)
 
     def forget(self, site: str, image: str) -> None:
         """A pair goes at its primary; the copy follows, or is let go by force where there is no primary."""

@@ -102,7 +102,10 @@ def test_the_catalogue_and_networks_come_with_their_details(bench: Bench) -> Non
     image = named(bench.cloud.list_images(), "debian-12").details
     assert image["status"] == "active"
     assert "min_disk_gib" in image
-    assert {"standard", "ssd"} <= {row.name for row in bench.cloud.list_volume_types()}
+    types = {row.name: row.details for row in bench.cloud.list_volume_types()}
+    assert {"standard", "ssd"} <= set(types)
+    assert types["standard"]["is_replicated"] is False
+    assert types["standard"]["backend"]
     network = named(bench.cloud.list_networks(), "zone-public").details
     assert network["is_shared"]
     assert "10.20.0.0/20" in str(network["subnets"])
@@ -251,6 +254,7 @@ def test_a_server_boots_from_its_volume_is_counted_and_leaves_its_volumes_behind
     assert bench.volume(data.id, "in-use").server_ids == (made.id,)
     assert next(p for p in inside.list_ports() if p.id == port.id).device_id == made.id
     assert made.id in {server.id for server in bench.cloud.list_all_servers()}
+    assert bench.cloud.get_server(made.id).id == made.id
     used = bench.cloud.usage(bench.project_id)
     expected = {Kind.INSTANCES: 1, Kind.VCPUS: 1, Kind.RAM_MIB: 1024, Kind.VOLUMES: 3, Kind.VOLUME_GIB: 12}
     assert {kind: used[kind] for kind in expected} == expected
@@ -268,6 +272,8 @@ def test_a_server_boots_from_its_volume_is_counted_and_leaves_its_volumes_behind
 
     inside.delete_server(made.id)
     bench.gone(inside.list_servers, made.id)
+    with pytest.raises(CloudNotFound):
+        bench.cloud.get_server(made.id)
     inside.delete_server(made.id)
     for volume in (boot, data, more):
         bench.volume(volume.id, "available")

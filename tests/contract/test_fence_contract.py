@@ -166,7 +166,7 @@ def test_every_change_that_the_port_has_is_known_to_the_fence_or_meant_to_be_ref
     unknown = set()
     for port, target in ((Cloud, world.cloud), (CloudInProject, world.cloud.in_project(world.own.id))):
         names = {name for name in dir(port) if not name.startswith("_")} - also
-        rule: Callable[[str], object] = target._rule  # type: ignore[attr-defined]
+        rule: Callable[[str], object] = target._rule
         unknown |= {name for name in names if not name.startswith(reading) and rule(name) is None}
     assert unknown == {"zero_default_quotas", "ensure_key"}, (
         "a key belongs to cloudctl's user, not to a project"
@@ -209,6 +209,9 @@ def _attacks(
         lambda: inside.tag_volume(ids["volume"], tags),
         lambda: inside.make_bootable(ids["volume"]),
         lambda: inside.rename_volume(ids["volume"], "evil"),
+        lambda: inside.stop_server(ids["server"]),
+        lambda: inside.start_server(ids["server"]),
+        lambda: inside.set_port_up(ids["port"], is_up=False),
         lambda: inside.attach_volume(ids["server"], ids["volume"]),
         lambda: inside.detach_volume(ids["server"], ids["boot"]),
         lambda: inside.delete_server(ids["server"]),

@@ -6,7 +6,7 @@ import pytest
 
 from cloudctl.clock import FrozenClock, SystemClock
 from cloudctl.errors import StorageBusy, StorageRefused, StorageUnavailable
-from cloudctl.ports.replication import ReplicaState
+from cloudctl.ports.replication import Mark, ReplicaState
 from provisioning.drivers.fake_replication import FakeReplication
 from provisioning.drivers.rbd_replication import RbdReplication
 from provisioning.drivers.storage_file import read_storage
@@ -19,13 +19,14 @@ PRIMARY, REPLICA, ABSENT = ReplicaState.PRIMARY, ReplicaState.REPLICA, ReplicaSt
 def bench(request: pytest.FixtureRequest) -> Iterator[StorageBench]:
     if request.param == "fake":
         fake = FakeReplication(clock=FrozenClock())
+        fake.storage.grip = 2
         made = StorageBench(fake, FakeBytes(fake.storage), "province", "city-1", 0.0)
     else:
         access = read_storage(storage_file())
         real = RbdReplication(access, SystemClock())
         home, other = real.sites()[:2]
         made = StorageBench(real, RealBytes(access), home, other, 0.3)
-        made.fill_stock(7)
+        made.fill_stock(8)
     yield made
     made.clean()
 
@@ -63,13 +64,33 @@ def test_nobody_writes_to_a_copy_and_nobody_to_what_was_let_go(bench: StorageBen
     with pytest.raises(PermissionError):
         bench.bytes.write(bench.other, image_of(one), b"forged")
     close = bench.bytes.hold(bench.home, image_of(one))
-    with pytest.raises(StorageBusy):
-        bench.storage.demote(bench.home, one)
+    for act in (bench.storage.must_be_closed, bench.storage.demote):
+        with pytest.raises(StorageBusy):
+            act(bench.home, one)
     close()
+    bench.storage.must_be_closed(bench.home, one)
     bench.storage.demote(bench.home, one)
     bench.storage.demote(bench.home, one)
     with pytest.raises(PermissionError):
         bench.bytes.write(bench.home, image_of(one), b"too late")
+
+
+def test_who_has_a_volume_open_is_put_out_and_nobody_opens_it_after_that(bench: StorageBench) -> None:
+    one = bench.volume(b"kept")
+    grip = bench.bytes.hold(bench.home, image_of(one))
+    assert grip.writes(b"before")
+    with pytest.raises(StorageBusy):
+        bench.storage.demote(bench.home, one)
+    bench.storage.evict(bench.home, one)
+    bench.done(lambda: bench.storage.demote(bench.home, one))
+    assert not grip.writes(b"after")
+    bench.storage.evict(bench.home, one)
+    grip()
+    assert bench.replica(bench.home, one).state is not PRIMARY
+    with pytest.raises(PermissionError):
+        bench.bytes.write(bench.home, image_of(one), b"anew")
+    bench.done(lambda: bench.storage.promote(bench.home, one))
+    assert bench.bytes.read(bench.home, image_of(one)) == b"before"
 
 
 def test_a_planned_move_loses_nothing_and_goes_back_the_same_way(bench: StorageBench) -> None:
@@ -90,11 +111,25 @@ def test_a_planned_move_loses_nothing_and_goes_back_the_same_way(bench: StorageB
     assert bench.bytes.read(bench.home, image_of(one)) == b"written over there"
 
 
+def test_what_was_promoted_is_written_at_once_and_a_beat_leaves_a_mark_alone(bench: StorageBench) -> None:
+    one, storage = bench.volume(b"first"), bench.storage
+    storage.mark(bench.home, one, "move-1")
+    storage.mark(bench.home, one, "beat:2026-11-26T08:00:00+08:00", Mark.BEAT)
+    bench.arrived(bench.other, one, "move-1")
+    bench.until(lambda: storage.marked(bench.other, one, Mark.BEAT) or None, "the beat")
+    assert storage.marked(bench.other, one) == "move-1"
+    storage.demote(bench.home, one)
+    bench.done(lambda: storage.promote(bench.other, one))
+    storage.mark(bench.other, one, "written")  # no wait: who followed the other site has let go of it
+    bench.bytes.write(bench.other, image_of(one), b"written at once")
+    assert bench.bytes.read(bench.other, image_of(one)) == b"written at once"
+
+
 def test_after_a_forced_promotion_the_losing_side_is_kept_whole_and_copied_anew(bench: StorageBench) -> None:
     one, storage, kept = bench.volume(b"common"), bench.storage, bench.name(bench.home)
     with pytest.raises(StorageBusy):
         storage.set_aside(bench.home, one, kept)  # the other site follows it
-    storage.promote(bench.other, one, is_forced=True)
+    bench.done(lambda: storage.promote(bench.other, one, is_forced=True))
     bench.bytes.write(bench.home, image_of(one), b"written at the old side")
     bench.bytes.write(bench.other, image_of(one), b"written at the new side")
     old = bench.replica(bench.home, one)
@@ -117,7 +152,7 @@ def test_a_copy_that_was_written_to_has_split_and_a_resync_starts_and_ends(bench
     one, storage = bench.volume(b"common"), bench.storage
     with pytest.raises(StorageRefused):
         storage.resync(bench.home, one)
-    storage.promote(bench.other, one, is_forced=True)
+    bench.done(lambda: storage.promote(bench.other, one, is_forced=True))
     bench.bytes.write(bench.other, image_of(one), b"wrong side")
     storage.demote(bench.other, one)
     split = bench.state(bench.other, one, ReplicaState.SPLIT_BRAIN)

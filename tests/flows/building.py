@@ -7,8 +7,8 @@ from cloudctl.amounts import Amounts, Kind
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.models import Hold, Operation, Project, QuotaRow, Resource, ServiceRequest
-from cloudctl.operations import Engine, start
-from cloudctl.ports import TAG_RESOURCE
+from cloudctl.operations import Engine, Flow, start
+from cloudctl.ports import TAG_RESOURCE, Port, Server, Volume
 from provisioning.build import Build
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
 from provisioning.drivers.fake_plays import FakePlays
@@ -36,7 +36,7 @@ class World:
         clouds = FakeClouds({self.cloud.site: self.cloud})
         settings, shared = self.core.settings, lanes or self.lanes
         build = Build(clouds, settings, shared, self.plays)
-        flows = {"build": build, "release": Release(clouds, settings, shared)}
+        flows: dict[str, Flow] = {"build": build, "release": Release(clouds, settings, shared)}
         return Engine(self.core.store, self.clock, flows, settings.lease_s, settle(self.core))
 
     def work(self, operation_id: int, limit_s: float = 3600) -> Operation:
@@ -110,7 +110,10 @@ class World:
         state = self.cloud.state
         rows = {row.external_id: row for row in self.resources(request_id)}
         assert None not in rows
-        for thing in (*state.servers.values(), *state.volumes.values(), *state.ports.values()):
+        made: list[Server | Volume | Port] = [
+            *state.servers.values(), *state.volumes.values(), *state.ports.values()
+        ]  # fmt: skip
+        for thing in made:
             row = rows[thing.id]
             assert thing.tags[TAG_RESOURCE] == row.id
             assert thing.name == row.name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from cloudctl.operations import Operation
+from cloudctl.models import Operation
 from cloudctl.store import Store, UnitOfWork
 from provisioning.drivers.fake_state import Call
 

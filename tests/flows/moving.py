@@ -65,6 +65,7 @@ class Agent:
 
     world: "World"
     site: str
+    server: str = "db-1"
     lease_until: float = 0.0
     lease: int = 0  # the epoch of the last lease
     is_hung: bool = False
@@ -97,7 +98,8 @@ class Agent:
                     self.world.wrote(self.site, entry.epoch)
             else:
                 self.lease_until = 0.0
-                seen.say_stopped(Stopped(PLAN, self.site, self.lease, f"{asked:012.1f}", entry.epoch), "db-1")
+                word = Stopped(PLAN, self.site, self.lease, f"{asked:012.1f}", entry.epoch)
+                seen.say_stopped(word, self.server)
         except WitnessUnavailable:
             return
         self.world.look()

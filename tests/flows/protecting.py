@@ -53,6 +53,9 @@ class Impatient:
     def now(self) -> datetime:
         return self._clock.now()
 
+    def ticks(self) -> float:
+        return self._clock.ticks()
+
     def wait(self, seconds: float, woken: Callable[[float], bool]) -> bool:
         self._left -= 1
         assert self._left > 0, "it waits for what never comes"

@@ -38,7 +38,7 @@ class Inside(probe_script.Network):
             return "open" if port in {22, 80} else "refused"
         raise TimeoutError("timed out")
 
-    def get(self, address: str, port: int, path: str, is_tls: bool) -> tuple[int, str]:
+    def get(self, address: str, port: int, path: str, is_tls: bool, most: int = 1 << 20) -> tuple[int, str]:
         assert (port, is_tls) == (80, False)
         if address not in self.present:
             raise TimeoutError("timed out")

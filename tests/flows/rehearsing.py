@@ -168,7 +168,13 @@ def drill(world: Protected, drill_id: int) -> Drill:
 
 def work(world: Protected, row: Drill, ends: Ends | None = None, until: str = "done") -> Drill:
     """Work on the drill until it is in that state, waiting as long as it takes."""
-    worker, spent = engine(world, ends), 0.0
+    return work_with(engine(world, ends), world, row, until)
+
+
+def work_with(worker: Engine, world: Protected, row: Drill, until: str = "done") -> Drill:
+    """The same with that worker."""
+    spent = 0.0
+    assert row.operation_id is not None
     while drill(world, row.id).state != until:
         if not worker.run(row.operation_id):
             with world.core.store.read() as uow:

@@ -16,7 +16,7 @@ import pytest
 
 from cloudctl.clock import FrozenClock
 from cloudctl.errors import CloudRejected
-from cloudctl.models import PointProof, Restore
+from cloudctl.models import PointProof, RecoveryPoint, Restore
 from cloudctl.ports import NoQuiescing
 from dr import starting
 from dr.starting import begin_expiry, begin_proof
@@ -43,7 +43,7 @@ class Story:
 
 def _last_point(world: Protected) -> str:
     with world.core.store.read() as uow:
-        rows = uow.all(starting.RecoveryPoint, order_by=[starting.RecoveryPoint.sequence.desc()])
+        rows = uow.all(RecoveryPoint, order_by=[RecoveryPoint.sequence.desc()])
     return rows[0].id
 
 
@@ -124,7 +124,7 @@ def _nothing_restored(world: Protected) -> None:
 def _proof(world: Protected) -> int | None:
     point_id = world.back_up().id
     with world.core.store.write() as uow:
-        point = uow.need(starting.RecoveryPoint, point_id)
+        point = uow.need(RecoveryPoint, point_id)
         return begin_proof(uow, world.clock, point, "L2", CITY, "dave").operation_id
 
 
@@ -171,12 +171,12 @@ def _expiry(world: Protected) -> int | None:
     world.back_up(starting.FULL)
     world.clock.advance(2 * 86400)
     with world.core.store.write() as uow:
-        return begin_expiry(uow, world.clock, uow.need(starting.RecoveryPoint, child.id)).id
+        return begin_expiry(uow, world.clock, uow.need(RecoveryPoint, child.id)).id
 
 
 def _expired(world: Protected) -> None:
     with world.core.store.read() as uow:
-        [row] = uow.all(starting.RecoveryPoint, starting.RecoveryPoint.sequence == 2)
+        [row] = uow.all(RecoveryPoint, RecoveryPoint.sequence == 2)
     assert row.state == "expired"
     assert not world.stores.vault_bucket(CITY).keys(f"data/test-installation/{row.id}/")
     assert len(world.source.cinder.backups) == 4

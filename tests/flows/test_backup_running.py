@@ -1,6 +1,7 @@
 """Points proved by starting what they hold where nothing leads in or out (L3), and asking it (L4)."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,8 @@ def test_a_router_on_the_isolated_network_is_seen_before_anything_answers(world:
     def join(call: object) -> None:
         for network_id, one in city.state.own_networks.items():
             if not one.seen.ways_out:
-                city.in_project(one.project_id).add_router(network_id, "somebodys")
+                inside: Any = city.in_project(one.project_id)
+                inside.add_router(network_id, "somebodys")
 
     city.state.after = lambda call: join(call) if call.name == "ensure_isolated_network" else None
     proof = world.prove(world.back_up().id, "L4")

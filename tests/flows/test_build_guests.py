@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import Misconfigured
 from cloudctl.models import Site
+from cloudctl.ports import Host
 from provisioning.drivers.fake_cloud import FakeCloud
 from provisioning.drivers.fake_plays import PUBLIC_KEY, FakePlays
 from provisioning.lanes import Lanes
@@ -28,7 +30,7 @@ def let_in(world: World, guests: str = "managed", **values: Any) -> FakePlays:
     world.plays = FakePlays(world.clock)
     if values:
         made = world.plays.guest
-        world.plays.guest = lambda address: made(address, **values)  # type: ignore[method-assign]
+        world.plays.guest = partial(made, **values)  # type: ignore[method-assign]
     return world.plays
 
 
@@ -139,7 +141,7 @@ def test_where_nothing_can_be_reached_from_here_the_reason_is_told_at_once(
 ) -> None:
     plays = let_in(world, guests=guests)
 
-    def without_ssh(_host: Any) -> bool:
+    def without_ssh(host: Host) -> bool:
         raise Misconfigured("the program '{name}' is not installed here", name="ssh")
 
     plays.reaches = without_ssh  # type: ignore[method-assign]

@@ -141,7 +141,7 @@ def test_clouds_and_vaults_can_be_looked_at_and_not_changed(
     owned.back_up()
     back(owned, elsewhere)
     clouds = FakeClouds({"province": FakeCloud("province", owned.clock)})
-    app = bootstrap.open_app(elsewhere, clouds=clouds, stores=owned.stores)  # type: ignore[arg-type]
+    app = bootstrap.open_app(elsewhere, clouds=clouds, stores=owned.stores)
     cloud = app.clouds.at("province")
     assert cloud.list_flavors()
     assert cloud.inspect().user

@@ -14,7 +14,7 @@ from cloudctl.cli import exits
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError
 from cloudctl.lifecycle import Done, Failed, Outcome
-from cloudctl.models import AuditEvent, Drill, Failover, ProtectionPlan
+from cloudctl.models import AuditEvent, Drill, Failover, Operation, ProtectionPlan
 from cloudctl.operations import Engine, Flow, Run
 from cloudctl.secrets import Box, Signer
 from dr.isolated import probe_script
@@ -60,7 +60,7 @@ def end_by(core: Core, kind: str, number: int, flow: Flow) -> None:
         operation = operations.start(uow, core.clock, kind, (kind, number), None, 600).id
     assert Engine(core.store, core.clock, {kind: flow}).run(operation)
     with core.store.read() as uow:
-        row = uow.need(operations.Operation, operation)
+        row = uow.need(Operation, operation)
         assert (row.state, row.error_message) == ("done", None)
 
 

@@ -229,8 +229,7 @@ def test_only_one_of_many_workers_gets_an_operation(core: Core) -> None:
     operation_id = an_operation(core)
     had: list[bool] = []
     threads = [
-        threading.Thread(target=lambda e=engine: had.append(e.run(operation_id)))  # type: ignore[misc]
-        for engine in engines
+        threading.Thread(target=lambda e=engine: had.append(e.run(operation_id))) for engine in engines
     ]
     for thread in threads:
         thread.start()
@@ -308,8 +307,8 @@ def test_the_heartbeat_keeps_a_lease_while_a_pass_makes_one_long_call(core: Core
     renewed = threading.Event()
 
     def long(run: Run) -> Outcome:
-        first = run.lease_until
-        while run.lease_until == first:
+        first = run.held_until
+        while run.held_until == first:
             renewed.wait(0.02)
         return Done()
 

@@ -8,6 +8,7 @@ import pytest
 
 from cloudctl.actors import INSTALLATION, Role
 from cloudctl.clock import FrozenClock
+from cloudctl.core import Core
 from cloudctl.errors import CloudRejected, Refused
 from cloudctl.lifecycle import PlanState
 from cloudctl.models import Failover, PolicyMember, ProtectionPlan, RecoveryPoint, Resource, Restore
@@ -113,7 +114,13 @@ class _Busy(Impatient):
 @pytest.fixture
 def moving(tmp_path: Path) -> Iterator[Moving]:
     clock = FrozenClock()
-    core = make_core(tmp_path, clock=clock)
+    made = a_moving(make_core(tmp_path, clock=clock), clock)
+    yield made
+    made.world.core.store.close()
+
+
+def a_moving(core: Core, clock: FrozenClock) -> Moving:
+    """The budget system at the province, the plan that moves it, and its agent."""
     world = protect(core, clock, (CITY,), (1, 1), layout=SMALL)
     with_server(world)
     a_person(core, "olga", Role.DR_OFFICER, INSTALLATION)
@@ -132,8 +139,7 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
     witness = FakeWitness(lambda: 0.0)
     witness.swap(None, register.first(PLAN, SOURCE))
     witness.enrol(PLAN, SOURCE, "budget-vm1")
-    yield Moving(world, witness)
-    core.store.close()
+    return Moving(world, witness)
 
 
 def test_a_planned_move_takes_a_point_after_the_stop_and_brings_that_one(moving: Moving) -> None:

@@ -2,10 +2,9 @@
 
 import pytest
 
-from cloudctl import operations
 from cloudctl.core import Core
 from cloudctl.errors import LeaseLost, NotAllowed, WrongState
-from cloudctl.lifecycle import OperationState, ResourceState
+from cloudctl.lifecycle import Later, OperationState, Outcome, ResourceState
 from cloudctl.models import Operation, Resource, ServiceRequest
 from cloudctl.operations import Engine, Run
 from provisioning import intervention
@@ -31,13 +30,13 @@ class Stuck:
     def __init__(self) -> None:
         self.asked = 0
 
-    def advance(self, run: Run) -> operations.Outcome:
+    def advance(self, run: Run) -> Outcome:
         self.asked += 1
         with run.write() as (_uow, row):
             row.state = OperationState.UNDOING
-        return operations.Later(300, "the volume is still deleting")
+        return Later(300, "the volume is still deleting")
 
-    def give_up(self, run: Run, error: Exception) -> operations.Outcome:
+    def give_up(self, run: Run, error: Exception) -> Outcome:
         raise AssertionError
 
 
@@ -83,7 +82,7 @@ def test_a_worker_that_still_holds_an_abandoned_operation_cannot_write(core: Cor
     seen: list[type[Exception]] = []
 
     class Slow(Stuck):
-        def advance(self, run: Run) -> operations.Outcome:
+        def advance(self, run: Run) -> Outcome:
             super().advance(run)
             intervention.abandon(core, an_actor(core, "carol"), building, settle(core))
             try:
@@ -91,7 +90,7 @@ def test_a_worker_that_still_holds_an_abandoned_operation_cannot_write(core: Cor
                     pass
             except LeaseLost as lost:
                 seen.append(type(lost))
-            return operations.Later(1)
+            return Later(1)
 
     Engine(core.store, core.clock, {"build": Slow()}, on_end=settle(core)).run(building)
     assert seen == [LeaseLost]

@@ -17,6 +17,7 @@ from dr.ways.pairs import Pair, worst
 from provisioning.drivers.fake_cloud import FakeCloud
 from provisioning.drivers.fake_images import SiteImages
 from provisioning.drivers.fake_replication import FakeReplication
+from provisioning.drivers.fake_state import Call
 from provisioning.drivers.fake_storage import image_of
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Scene:
     """Two volumes at the province, their copies at the city, and the city's project."""
 
     clock: FrozenClock = field(default_factory=FrozenClock)
+    tried: dict[str, int] = field(default_factory=dict)  # vain adoptions by row
 
     def __post_init__(self) -> None:
         self.replication = FakeReplication(clock=self.clock)
@@ -58,6 +60,24 @@ class Scene:
             Pair(pair, f"row-{name}", name, "standard") for pair, name in zip(self.ids, VOLUMES, strict=True)
         ]
 
+    def adopt(self) -> dict[str, str] | Later:
+        """Once; again after any crash."""
+        return way.adopt(self.adopter, self.pairs, _held)
+
+    @property
+    def adopter(self) -> way.Adopter:
+        return way.Adopter(
+            self.inside, NEW, self._image, self.tags, self.inside.release_volume, self._may_try_again
+        )
+
+    def _image(self, pair: Pair) -> str:
+        [found] = self.replication.replicas(NEW, (pair.id,))
+        return found.image
+
+    def _may_try_again(self, pair: Pair) -> bool:
+        self.tried[pair.row] = self.tried.get(pair.row, 0) + 1
+        return self.tried[pair.row] < 3
+
     def tags(self, pair: Pair) -> dict[str, str]:
         return {TAG_INSTALLATION: "test", TAG_RESOURCE: pair.row}
 
@@ -73,7 +93,7 @@ class Scene:
         ids, replication = self.ids, self.replication
         self.until(lambda: way.final_sync(replication, OLD, NEW, ids, WORD, self.clock.now(), _held))
         self.until(lambda: way.promote(replication, NEW, ids, _held, is_forced=False))
-        return self.until(lambda: way.adopt(self.inside, replication, NEW, self.pairs, self.tags, _held))
+        return self.until(self.adopt)
 
 
 @pytest.fixture
@@ -98,6 +118,7 @@ def test_a_volume_that_is_still_open_holds_the_final_copy_up(scene: Scene) -> No
     found = way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)
     assert isinstance(found, Later)
     assert "open" in found.why
+    assert scene.replication.marked(OLD, scene.ids[1]) == ""  # what is written from now on is behind no mark
     held.is_open = False
     scene.storage.delay = 3
     marker = scene.until(
@@ -123,7 +144,7 @@ def test_with_the_old_site_gone_the_copies_are_promoted_by_force_and_its_writes_
     scene.storage.cut.add(OLD)
     assert isinstance(way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False), Later)
     assert way.promote(scene.replication, NEW, scene.ids, _held, is_forced=True) is None
-    scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags, _held))
+    scene.until(scene.adopt)
     kept: dict[str, str] = {}
 
     def keep(ids: Sequence[str]) -> dict[str, str]:
@@ -164,7 +185,31 @@ def test_an_image_that_cannot_be_adopted_is_told_of(scene: Scene) -> None:
     scene.until(lambda: way.promote(scene.replication, NEW, scene.ids, _held, is_forced=False))
     del scene.storage.images[NEW][image_of(VOLUMES[0])]
     with pytest.raises(BuildFailed):
-        scene.until(lambda: way.adopt(scene.inside, scene.replication, NEW, scene.pairs, scene.tags, _held))
+        scene.until(scene.adopt)
+    assert scene.tried["row-vol-app"] == 3
+
+
+def test_what_cinder_found_read_only_is_released_and_adopted_anew(scene: Scene) -> None:
+    """The daemon takes the image once more right after it had let go of it."""
+    scene.storage.grip = 2
+    image = scene.storage.images[NEW][image_of(VOLUMES[1])]
+    seized = [1, 1]
+
+    def seize(call: Call) -> None:
+        if call.name == "adopt_volume" and call.subject == VOLUMES[1]:
+            image.held = seized.pop() if seized else 0
+
+    scene.inside._state.after = seize  # type: ignore[attr-defined]
+    for one in VOLUMES:
+        scene.storage.write(OLD, one, b"the last line")
+    adopted = scene.planned()
+    assert scene.tried == {"row-vol-db": 2}
+    assert len(scene.inside.list_volumes()) == len(VOLUMES)
+    for volume_id in adopted.values():
+        assert scene.storage.read(NEW, image_of(volume_id)) == b"the last line"
+    calls = [one.name for one in scene.inside._state.calls]  # type: ignore[attr-defined]
+    assert calls.count("release_volume") == 2
+    assert "delete_volume" not in calls, "it would take the image with it"
 
 
 def test_a_beat_tells_the_lag_also_when_the_source_is_gone(scene: Scene) -> None:
@@ -182,16 +227,16 @@ def test_a_rehearsal_writes_to_copies_and_leaves_nothing(scene: Scene) -> None:
     def name(pair: str) -> str:
         return f"drill-1-{pair}"
 
-    way.moments(scene.replication, OLD, scene.ids, "drill-1")
+    way.moments(scene.replication, OLD, scene.ids, "drill-1", _held)
     for one in VOLUMES:
         scene.storage.write(OLD, one, b"after the moment")
-    scene.until(lambda: way.copies(scene.replication, NEW, scene.ids, "drill-1", name))
+    scene.until(lambda: way.copies(scene.replication, NEW, scene.ids, "drill-1", name, _held))
     for pair in scene.ids:
         assert scene.storage.read(NEW, name(pair)) == b"first"
     scene.storage.cut.add(OLD)
-    assert way.drop(scene.replication, OLD, NEW, scene.ids, "drill-1", name) == 2
+    assert way.drop(scene.replication, OLD, NEW, scene.ids, "drill-1", name, _held) == 2
     scene.storage.cut.clear()
-    assert way.drop(scene.replication, OLD, NEW, scene.ids, "drill-1", name) == 0
+    assert way.drop(scene.replication, OLD, NEW, scene.ids, "drill-1", name, _held) == 0
     assert all("drill" not in image for image in scene.storage.images[NEW])
     assert not any(scene.storage.images[OLD][image_of(one)].moments for one in VOLUMES)
 

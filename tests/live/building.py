@@ -71,7 +71,7 @@ class LabWorld:
     def worker(self, operation_id: int) -> "subprocess.Popen[bytes]":
         """Another process that works on the operation until it has ended."""
         settings = self.core.settings
-        command = [sys.executable, "-m", "tests.live.worker", settings.home, settings.installation]
+        command = [sys.executable, "-m", "tests.live.worker", str(settings.home), settings.installation]
         return subprocess.Popen(
             [*command, str(operation_id)], cwd=Path(__file__).parents[2], start_new_session=True
         )

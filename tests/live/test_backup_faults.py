@@ -34,6 +34,9 @@ class LateClock(SystemClock):
     def now(self) -> datetime:
         return super().now() + self.ahead
 
+    def ticks(self) -> float:
+        return super().ticks() + self.ahead.total_seconds()
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[GuardedWorld]:

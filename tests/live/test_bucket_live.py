@@ -19,7 +19,7 @@ from cloudctl.core import Core
 from cloudctl.errors import CloudctlError, ObjectLocked
 from cloudctl.escrow import EscrowKey
 from cloudctl.models import BackupPolicy, Operation, PolicyMember, RecoveryPoint, Restore, Vault
-from cloudctl.operations import Engine
+from cloudctl.operations import Engine, Flow
 from cloudctl.ports import NULL_VERSION, Purpose
 from cloudctl.secrets import Box, Signer
 from cloudctl.store import Store
@@ -88,7 +88,7 @@ class World:
 
     def work(self, operation_id: int | None) -> Operation:
         assert operation_id is not None
-        flows = {
+        flows: dict[str, Flow] = {
             "bucket-backup": BackUpBucket(self.stores, self.keyring, self.settings),
             "bucket-proof": ProveBucket(self.stores, self.keyring, self.settings),
             "bucket-restore": RestoreBucket(self.stores, self.keyring, self.settings),

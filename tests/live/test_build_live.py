@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import openstack
 import pytest
@@ -36,9 +37,9 @@ def world(tmp_path: Path) -> Iterator[LabWorld]:
 class Meddled(Build):
     """A build in the middle of which, right before anything is made, somebody meddles with the cloud."""
 
-    def __init__(self, world: LabWorld, act: Callable[[Job], None]) -> None:
+    def __init__(self, world: LabWorld, act: Callable[[Job], object]) -> None:
         super().__init__(world.clouds, world.core.settings)
-        self._act: Callable[[Job], None] | None = act
+        self._act: Callable[[Job], object] | None = act
 
     def _create(self, run: Run, job: Job) -> Outcome | None:
         if self._act is not None:
@@ -79,7 +80,7 @@ def test_a_lone_volume_is_attached_and_a_release_takes_everything_away(world: La
     request_id, operation_id = world.request(a_vm_draft(1, (5,)))
     assert world.work(operation_id).state == "done"
     server = world.resources(request_id, "server")[0]
-    draft = {"volumes": [{"size_gib": 3, "type": "ssd"}], "attach_to": server.id}
+    draft: dict[str, Any] = {"volumes": [{"size_gib": 3, "type": "ssd"}], "attach_to": server.id}
     more, operation_id = world.request(draft, "volume")
     assert world.work(operation_id).state == "done", world.operation(operation_id).error_message
     inside = world.cloud.in_project(str(world.project().external_id))

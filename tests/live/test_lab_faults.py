@@ -168,7 +168,7 @@ def with_server(lab: Lab, site: str, name: str, action: Callable[[], None]) -> N
         finally:
             cloud.compute.delete_server(server)
             cloud.compute.wait_for_delete(server, 0.3, 60)
-            cloud.block_storage.delete_volume(volume)
+            cloud.block_storage.delete_volume(volume.id)
             cloud.block_storage.wait_for_delete(volume, 0.3, 60)
 
 

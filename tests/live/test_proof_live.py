@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloudctl.models import PointProof, PolicyMember, RecoveryPoint
-from cloudctl.ports import TAG_INSTALLATION
+from cloudctl.ports import TAG_INSTALLATION, Port, Server, Volume
 from dr import starting
 from dr.proof_flow import Prove
 from dr.proof_ground import DOMAIN
@@ -62,7 +62,11 @@ def assert_swept(world: GuardedWorld) -> None:
     assert domain is not None
     mark = f"{TAG_INSTALLATION}={mine}"
     assert [one for one in cloud.list_projects(domain.id) if mark in one.tags] == []
-    things = [*cloud.list_all_servers(), *cloud.list_all_volumes(), *cloud.list_all_ports()]
+    things: list[Server | Volume | Port] = [
+        *cloud.list_all_servers(),
+        *cloud.list_all_volumes(),
+        *cloud.list_all_ports(),
+    ]
     assert [one for one in things if one.tags.get(TAG_INSTALLATION) == mine] == []
     assert [one for one in cloud.list_networks() if one.name.startswith("isolated-")] == []
 

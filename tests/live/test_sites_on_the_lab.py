@@ -208,7 +208,7 @@ class Old:
             compute.delete_server(server)
             compute.wait_for_delete(server, 0.5, PATIENCE)
         for volume in list(storage.volumes()):
-            until(lambda v=volume: storage.get_volume(v.id).status == "available")  # type: ignore[misc]
+            until(lambda v=volume: storage.get_volume(v.id).status == "available")
             storage.delete_volume(volume)
             storage.wait_for_delete(volume, 0.5, PATIENCE)
         for port in list(network.ports(project_id=self.project.id)):

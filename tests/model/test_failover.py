@@ -28,7 +28,7 @@ def check(folder: Path, *defines: str) -> tuple[int, int]:
     return int(errors[1]), int(states[1])
 
 
-_MORE_WRONG = ("TIMER_FROM_ANSWER", "OPENS_BLINDLY", "GIVES_BACK_TO_HOLDER", "SYNCS_BLINDLY")
+_MORE_WRONG = ("EVICTS_ONLY", "TIMER_FROM_ANSWER", "OPENS_BLINDLY", "GIVES_BACK_TO_HOLDER", "SYNCS_BLINDLY")
 
 
 def test_no_order_of_events_gives_two_writers_in_one_move(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 
 
-def load(name: str) -> ModuleType:
+def load(name: str) -> Any:
     """A fresh one each time: tests change its ways to the system."""
     spec = importlib.util.spec_from_file_location(f"playbooks_{name}", PLAYBOOKS / "library" / f"{name}.py")
     assert spec is not None

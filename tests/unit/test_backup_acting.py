@@ -80,7 +80,10 @@ def test_a_second_point_of_the_same_waits_for_the_first(core: Core, policy: int)
 
 
 def test_what_is_not_backed_up_or_not_seen_is_not_found(core: Core, policy: int) -> None:
-    for user, what in (("bob", {"system": ASSETS}), ("grace", {"system": BUDGET}), ("dave", {"policy": "x"})):
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("bob", {"system": ASSETS}), ("grace", {"system": BUDGET}), ("dave", {"policy": "x"})
+    ]  # fmt: skip
+    for user, what in cases:
         with pytest.raises(NotFound):
             acting.run(core, an_actor(core, user), **what)
     with pytest.raises(BadInput):

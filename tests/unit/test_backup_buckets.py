@@ -35,8 +35,8 @@ def province(core: Core) -> None:
 
 def apply(core: Core, stores: Stores | None = None, **changes: Any) -> list[dict[str, Any]]:
     document = a_document(**{"name": "buckets", "members": [a_member()], **changes})
-    look = look_at(lambda: stores) if stores else None
-    return policies.apply(core, an_actor(core, "dave"), [document], **({"look": look} if look else {}))
+    looking: dict[str, Any] = {"look": look_at(lambda: stores)} if stores else {}
+    return policies.apply(core, an_actor(core, "dave"), [document], **looking)
 
 
 def faults_of(core: Core, stores: Stores | None = None, **changes: Any) -> set[tuple[str, str]]:

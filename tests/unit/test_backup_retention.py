@@ -117,7 +117,7 @@ def test_locked_points_and_the_last_protected_one_always_stay(
     protected = [one for one in points if one.is_protected]
     if protected:
         assert max(protected, key=lambda one: (one.taken_at, one.id)).id in kept.why
-    assert not [one for one in points if one.locked_until > NOW and one.id in kept.given_up]  # type: ignore[operator]
+    assert not [one for one in points if one.locked_until > NOW and one.id in kept.given_up]
 
 
 @given(members(), _COUNTS)

@@ -1,6 +1,7 @@
 """`cloudctl migration report`: waits with a bar, saves the files under their Chinese names."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ def test_a_bulletin_that_failed_ends_with_one_and_says_why(cloudctl: CommandLine
 
     asked = cloudctl.rows("migration", "report", user="dave")
     with cloudctl.monkeypatch.context() as patch:
-        patch.setattr(following.time, "sleep", lambda _s: work(cloudctl.core, without_font))
-        patch.setattr(following.follow_work, "__defaults__", (None, following.time.sleep))
+        patch.setattr(time, "sleep", lambda _s: work(cloudctl.core, without_font))
+        patch.setattr(following.follow_work, "__defaults__", (None, time.sleep))
         ended = cloudctl("migration", "report", "--wait", "-f", "json", user="dave")
     assert ended.code == exits.FAILED
     assert ended.json["id"] == asked["id"]

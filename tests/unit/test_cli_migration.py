@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ RULES = Path(__file__).resolve().parents[2] / "examples" / "rules"
 def cloudctl(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
     a_province_without_systems(core)
     for n in range(4):
-        a_system(core, f"s{n}", **({**MOVED, "old_host_off_on": date(2026, 1, 1)} if n < 3 else {}))
+        dated: dict[str, Any] = {**MOVED, "old_host_off_on": date(2026, 1, 1)} if n < 3 else {}
+        a_system(core, f"s{n}", **dated)
     runs(core, "s0", core.clock.now() - timedelta(days=31))
     a_target(core, "division:450000", 9500, date(2026, 12, 31))
     with a_server(core, NoClouds()) as url:

@@ -24,7 +24,7 @@ class NoClouds:
 @pytest.fixture
 def cloudctl(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
     a_province(core)
-    with a_server(core, NoClouds()) as url:  # type: ignore[arg-type]
+    with a_server(core, NoClouds()) as url:
         yield CommandLine(core, url, monkeypatch)
 
 

@@ -19,10 +19,10 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
     (tmp_path / FILE_NAME).write_text("installation: here\n")
     written(tmp_path)
     monkeypatch.setenv("CLOUDCTL_HOME", str(tmp_path))
-    plan = {"name": "核心", "document": {"lease_s": 20}}
+    plan = {"name": "核心", "document": {"lease": "20s"}}
     monkeypatch.setattr(Agent, "client", SimpleNamespace(get=lambda path: plan))
     command = Agent.__new__(Agent)
-    command.app = SimpleNamespace(say=lambda words: None)
+    monkeypatch.setattr(command, "app", SimpleNamespace(say=lambda words: None), raising=False)
     return command
 
 

@@ -128,7 +128,7 @@ def test_only_whoever_answers_for_the_department_registers(core: Core, user: str
 
 def test_a_list_is_applied_whole_or_not_at_all(core: Core) -> None:
     dave = an_actor(core, "dave")
-    rows = [{"code": NET, **A_NET}, {"code": SITE, **A_SITE}]
+    rows: list[dict[str, Any]] = [{"code": NET, **A_NET}, {"code": SITE, **A_SITE}]
     tried = facilities.apply(core, dave, rows, is_dry_run=True)
     assert [row["state"] for row in tried] == ["created", "created"]
     wrong = [*rows, {"code": NET, **A_NET}, {"code": "x", "kind": "website"}]

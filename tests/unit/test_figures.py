@@ -11,6 +11,7 @@ from cloudctl.core import Core
 from cloudctl.errors import BadInput, NotAllowed, NotFound
 from cloudctl.models import Division, Target
 from tenants.migration import figures, rules
+from tenants.migration.counting import day_of
 from tests.builders import a_person, an_actor
 from tests.counted_register import MOVED, a_city, a_province_without_systems, a_system, a_target, then
 
@@ -114,7 +115,7 @@ def test_94_996_of_100_000_is_behind_a_target_of_95(core: Core, dave: Actor) -> 
 
     a_target(core, PROVINCE, 9500, date(2026, 12, 31))
     with core.store.read() as uow:
-        targets = figures.targets_at(uow, figures.day_of(core.clock.now()))
+        targets = figures.targets_at(uow, day_of(core.clock.now()))
     shared = figures.Counted(date(2026, 11, 21), "default@1", {}, targets)
     tally = Tally(100_000, 100_000, 94_996 * 100)
     row = figures.figure(Scope("division", "450000"), "all", tally, shared)

@@ -210,10 +210,10 @@ def test_rates_stay_between_nothing_and_all() -> None:
 def test_a_rate_that_is_whole_is_not_rounded_below_itself() -> None:
     whole = history((7, 100), (14, 100), (21, 100), (29, 100))
     thirds = history((1, 3000), (2, 3000), (3, 3000), (4, 3000))
-    assert [at_deadline(one, last_day(FIRST + 6)).expected for one in (whole, thirds)] == [5100, 23]  # type: ignore[union-attr]
+    assert [at_deadline(one, last_day(FIRST + 6)).expected for one in (whole, thirds)] == [5100, 23]
     assert 102 / 1000 * 10_000 < 1020, "as binary numbers have it"
     exact = at_deadline(steady(0, 17, 34, 51), last_day(FIRST + 6))
-    assert exact.expected == 1020  # type: ignore[union-attr]
+    assert exact.expected == 1020
 
 
 def test_when_nothing_would_count_any_more_there_is_no_forecast() -> None:

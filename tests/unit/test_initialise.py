@@ -87,17 +87,17 @@ def test_one_administrator_alone_is_refused_before_anything_is_made(home: Path) 
 
 
 def test_the_command_shows_the_first_passwords_once(init: "object") -> None:
-    first: Ended = init("--admin", "zhang=张三", "--admin", "li.si=李四", "-f", "json")  # type: ignore[operator]
+    first: Ended = init("--admin", "zhang=张三", "--admin", "li.si=李四", "-f", "json")
     assert first.code == 0, first.err
     assert [one["id"] for one in first.json["administrators"]] == ["zhang", "li.si"]
-    again: Ended = init("-f", "json")  # type: ignore[operator]
+    again: Ended = init("-f", "json")
     assert again.json["administrators"] == []
     for one in first.json["administrators"]:
         assert one["password"] not in again.out + again.err
 
 
 def test_a_password_in_an_argument_is_refused(init: "object", home: Path) -> None:
-    ended: Ended = init("--database", "postgresql://cloudctl:secret@db/cloudctl")  # type: ignore[operator]
+    ended: Ended = init("--database", "postgresql://cloudctl:secret@db/cloudctl")
     assert ended.code == exits.USAGE
     assert "CLOUDCTL_DATABASE" in ended.err
     assert "secret" not in ended.err
@@ -109,7 +109,7 @@ def test_a_database_with_a_password_comes_from_the_environment(
     init: "object", home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDCTL_DATABASE", postgres_url)
-    ended: Ended = init()  # type: ignore[operator]
+    ended: Ended = init()
     assert ended.code == 0, ended.err
     assert config.load(home).database == postgres_url
     assert postgres_url.split(":")[2].split("@", maxsplit=1)[0] not in ended.out

@@ -17,7 +17,7 @@ from tests.counted_register import MOVED, a_province_without_systems, a_system, 
 from tests.unit.test_rule import RULES
 
 DAY = 24 * 3600
-PROOF = {**MOVED, "old_host_off_on": date(2026, 1, 1)}
+PROOF: dict[str, Any] = {**MOVED, "old_host_off_on": date(2026, 1, 1)}
 
 
 @pytest.fixture

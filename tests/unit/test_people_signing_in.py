@@ -153,9 +153,9 @@ def test_a_token_ends_by_time_by_revoking_and_with_its_owner(
             people.actor_of_token(core, token)
     people.actor_of_token(core, tokens[2])
     people.disable_user(core, sam, "alice")
-    for token in (*tokens, "cct_never-made"):
+    for lost in (*tokens, "cct_never-made"):
         with pytest.raises(NotSignedIn):
-            people.actor_of_token(core, token)
+            people.actor_of_token(core, lost)
 
 
 def test_nobody_ends_the_tokens_of_others_but_an_administrator(core: Core, password: str) -> None:

@@ -60,6 +60,7 @@ TARGET = SiteFacts(
     RECOVERY, zones={"public": "zone-public"}, sizes={"gov.medium": MEDIUM}, rooms={Kind.VCPUS: Room(8, 0)},
     capacity_at=NOW, cloud=CLOUD,
 )  # fmt: skip
+AGENTS = {HOME: ("vm-db", "vm-web")}
 SOURCE = SiteFacts(HOME, zones={"public": "zone-public"}, cloud=CloudFacts())
 
 
@@ -70,7 +71,7 @@ def a_known(**changes: Any) -> Known:
         sites={HOME: SOURCE, RECOVERY: TARGET}, servers=(a_server("vm-db"), a_server("vm-web")),
         policies=(POLICY,),
         points=(PointFacts("p1", NOW - timedelta(hours=1), "L1", (RECOVERY,), "nightly"),),
-        project="x", witness=WitnessFacts("", 3, 3, HOME, 4),
+        project="x", witness=WitnessFacts("", 3, 3, HOME, 4, agents=AGENTS),
     )  # fmt: skip
     return replace(known, reserved=needed(a_document(), known), **changes)
 
@@ -295,7 +296,7 @@ def test_nothing_in_the_way_is_ready() -> None:
 
 def test_a_source_that_is_gone_stops_no_failover() -> None:
     away = replace(SOURCE, cloud=CloudFacts(problem="no route"))
-    known = a_known(sites={HOME: away, RECOVERY: TARGET}, witness=WitnessFacts("", 3, 2, HOME))
+    known = a_known(sites={HOME: away, RECOVERY: TARGET}, witness=WitnessFacts("", 3, 2, HOME, agents=AGENTS))
     found = assess(a_document(), VERIFIED, known, health(a_document(), known))
     assert (found.is_ready, {one.code for one in found.notes}) == (True, {"source_away", "degraded"})
 

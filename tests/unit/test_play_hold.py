@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
-from types import ModuleType
 
 import pytest
 
@@ -28,7 +27,7 @@ class Bench:
     """The module over directories whose freezing is a file in them, and a clock of its own kind."""
 
     def __init__(self, place: Path) -> None:
-        self.hold: ModuleType = load("hold")
+        self.hold = load("hold")
         self.mounts = [str(place / "one"), str(place / "two")]
         for mount in self.mounts:
             os.mkdir(mount)

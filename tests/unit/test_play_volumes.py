@@ -3,7 +3,6 @@
 import os
 import subprocess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ class Bench:
     """The module over files for disks; mounting is written down and not done."""
 
     def __init__(self, place: Path) -> None:
-        self.module: ModuleType = load("data_volume")
+        self.module = load("data_volume")
         self.place = place
         self.done: list[tuple[str, ...]] = []
         self.module.SYS, self.module.DEV = str(place / "sys"), str(place / "dev")

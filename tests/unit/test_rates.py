@@ -95,7 +95,7 @@ def test_a_system_is_left_out_for_one_reason_what_ended_before_what_was_decided(
         {"is_exempt": False},
     ):
         in_order.append(judge(everything, DEFAULT).reason)
-        everything = replace(everything, **changes)  # type: ignore[arg-type]
+        everything = replace(everything, **changes)
     assert in_order == [
         Reason.RETIRED, Reason.OTHER_LEVEL, Reason.CLASSIFIED, Reason.CENTRALLY_BUILT, Reason.EXEMPT,
     ]  # fmt: skip

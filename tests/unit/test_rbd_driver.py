@@ -43,7 +43,7 @@ def test_the_command_is_told_where_and_who_and_never_the_key(tmp_path: Path) -> 
         (16, "rbd: error promoting image to primary", StorageBusy),
         (2, "rbd: couldn't connect to the cluster!", StorageRefused),
         (110, "rbd: timed out", StorageUnavailable),
-        (30, "rbd: failed to create snapshot: (30) Read-only file system", StorageRefused),
+        (30, "rbd: failed to create snapshot: (30) Read-only file system", StorageBusy),
     ],
 )
 def test_an_exit_code_is_an_error_with_the_commands_own_words(

@@ -1,5 +1,6 @@
 """What a build does next, and what a teardown does next, from rows and one look at the cloud."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ from provisioning.reconcile import PAUSE_S, Row, Seen, Thing, decide, extras, ki
 from provisioning.teardown import decide as decide_drops
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-TRIED = {"tried_at": NOW.isoformat()}
-SPEC = {"boot": "b", "data": ["d"], "port": "p"}
+TRIED: dict[str, Any] = {"tried_at": NOW.isoformat()}
+SPEC: dict[str, Any] = {"boot": "b", "data": ["d"], "port": "p"}
 
 
 def row(kind: str, id_: str, state: str = "intended", external: str | None = None, **spec: Any) -> Row:
@@ -34,7 +35,7 @@ def port(id_: str, of: str, device: str = "", is_tagged: bool = True) -> Port:
     return Port(id_, f"name-{of}", "DOWN", "project", "net", ("10.20.0.5",), marks, device)
 
 
-def seen(**by_kind: list[Thing]) -> Seen:
+def seen(**by_kind: Sequence[Thing]) -> Seen:
     return Seen(by_kind)
 
 
@@ -162,7 +163,7 @@ def test_what_is_waited_for_is_said_in_words() -> None:
 
 
 def test_servers_go_before_the_volumes_and_ports_they_use() -> None:
-    doomed = {
+    doomed: dict[str, list[Thing]] = {
         "server": [server("s1", "s", "ACTIVE", ("v1",))],
         "volume": [volume("v1", "b", "in-use", ("s1",)), volume("v2", "d")],
         "port": [port("p1", "p", "s1"), port("p2", "q")],

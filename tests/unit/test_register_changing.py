@@ -1,6 +1,5 @@
 """Changing single systems: fields, creation, merging, splitting, retiring."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -14,9 +13,8 @@ from tests.registering import ASSETS, BUDGET, DECISION, ENROLL, SECRET, refused,
 
 
 @pytest.fixture(autouse=True)
-def province(core: Core) -> Iterator[None]:
+def province(core: Core) -> None:
     a_province(core)
-    return None
 
 
 def events(core: Core) -> list[AuditEvent]:
@@ -155,8 +153,12 @@ def test_new_systems_come_out_of_one_that_stays(core: Core) -> None:
 
 def test_what_is_not_there_cannot_be_merged_retired_or_split(core: Core) -> None:
     dave = an_actor(core, "dave")
-    for act in (merge, retire, split):
+    for act in (
+        lambda: merge(core, dave, "gx-nothing", BUDGET),
+        lambda: retire(core, dave, "gx-nothing"),
+        lambda: split(core, dave, "gx-nothing", {"gx-a": "甲"}),
+    ):
         with pytest.raises(NotFound):
-            act(core, dave, "gx-nothing", *{merge: [BUDGET], split: [{"gx-a": "甲"}]}.get(act, []))
+            act()
     with core.store.read() as uow:
         assert uow.count(InformationSystem) == 4

@@ -3,7 +3,6 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import openpyxl
@@ -47,9 +46,8 @@ TEXTS = st.one_of(
 
 
 @pytest.fixture(autouse=True)
-def province(core: Core) -> Iterator[None]:
+def province(core: Core) -> None:
     a_province(core)
-    return None
 
 
 def rows_of(content: bytes) -> list[dict[str, object]]:

@@ -1,6 +1,5 @@
 """The history of every system: versions that say what the row said, and the register as of any past day."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -13,10 +12,11 @@ from cloudctl.errors import NotFound
 from cloudctl.models import FOREVER, InformationSystem, SystemVersion
 from cloudctl.queries import register as reads
 from cloudctl.queries.register import Filter
+from cloudctl.queries.register_history import COUNTED
 from tenants.register import looking
 from tenants.register.changing import set_fields
 from tenants.register.fields import CLASSIFIED_NAME
-from tenants.register.history import COUNTED, change_record, history, record_at, records_at
+from tenants.register.history import change_record, history, record_at, records_at
 from tenants.register.offices import read_offices
 from tenants.register.records import COLUMNS, has_decision, record_of
 from tests.builders import a_province, an_actor
@@ -26,9 +26,8 @@ DAY_S = 86400
 
 
 @pytest.fixture(autouse=True)
-def province(core: Core) -> Iterator[None]:
+def province(core: Core) -> None:
     a_province(core)
-    return None
 
 
 def must_agree(core: Core) -> None:

@@ -1,7 +1,6 @@
 """Importing a sheet: all of it or nothing, by code, with every fault at its place."""
 
 import io
-from collections.abc import Iterator
 from datetime import date
 
 import openpyxl
@@ -44,9 +43,8 @@ from tests.registering import (
 
 
 @pytest.fixture(autouse=True)
-def province(core: Core) -> Iterator[None]:
+def province(core: Core) -> None:
     a_province(core)
-    return None
 
 
 # -- what is written

@@ -1,6 +1,7 @@
 """The rules of one record: what follows from what is said, and what is against it."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,12 @@ OFFICES = Offices(
         "450103101": Place("450103101", "某街道", "township", "450103"),
     },
 )
-DECISION: dict[str, Value] = {
+DECISION: dict[str, Any] = {
     "decision_document": "桂保密〔2026〕3号",
     "decision_on": date(2026, 3, 1),
     "decision_reviewer": "周审",
 }
-EXEMPT: dict[str, Value] = {
+EXEMPT: dict[str, Any] = {
     "stage": "exempt",
     "exempt_clause": "第十二条",
     "exempt_document": "免迁〔2026〕2号",
@@ -37,9 +38,9 @@ EXEMPT: dict[str, Value] = {
 }
 
 
-def facts(into: dict[str, str] | None = None, **more: object) -> Facts:
+def facts(into: dict[str, str] | None = None, **more: Any) -> Facts:
     known = {"gx-a", "gx-b", "gx-c", "gx-d"}
-    return Facts(TODAY, OFFICES, known.__contains__, (into or {}).get, **more)  # type: ignore[arg-type]
+    return Facts(TODAY, OFFICES, known.__contains__, (into or {}).get, **more)
 
 
 def said(**given: Value) -> dict[str, Value]:
@@ -55,7 +56,7 @@ def codes(judged: Judged) -> list[str]:
     return [fault.code for fault in judged.faults]
 
 
-def standing(**given: Value) -> Record:
+def standing(**given: Any) -> Record:
     """A record that stands."""
     judged = new(**given)
     assert not judged.faults, [str(one) for one in judged.faults]
@@ -127,7 +128,7 @@ def test_what_is_not_classified_any_more_needs_a_name() -> None:
     ],
 )
 def test_an_empty_tier_is_filled_with_the_least_that_is_allowed(
-    given: dict[str, Value], tier: int | None
+    given: dict[str, Any], tier: int | None
 ) -> None:
     judged = new(**given)
     assert not judged.faults
@@ -144,7 +145,7 @@ def test_an_empty_tier_is_filled_with_the_least_that_is_allowed(
     ],
 )
 def test_a_lower_tier_that_is_said_is_a_fault_that_names_the_rule(
-    given: dict[str, Value], tier: int, words: str
+    given: dict[str, Any], tier: int, words: str
 ) -> None:
     [fault] = new(**given, dr_tier=tier).faults
     assert (fault.place, fault.code) == ("dr_tier", "tier_too_low")
@@ -183,8 +184,12 @@ def test_systems_cannot_be_merged_in_a_circle() -> None:
 
 
 def test_merged_is_said_once_and_follows_everywhere() -> None:
-    for given in ({"merged_into": "gx-b"}, {"merged_into": "gx-b", "stage": "merged"},
-                  {"merged_into": "gx-b", "life_state": "merged"}):  # fmt: skip
+    cases: list[dict[str, Any]] = [
+        {"merged_into": "gx-b"},
+        {"merged_into": "gx-b", "stage": "merged"},
+        {"merged_into": "gx-b", "life_state": "merged"},
+    ]
+    for given in cases:
         judged = new(**given)
         assert not judged.faults
         assert (judged.record["stage"], judged.record["life_state"]) == ("merged", "merged")
@@ -223,7 +228,7 @@ def test_a_department_does_not_change_while_requests_are_under_way() -> None:
 
 
 def test_an_acceptance_is_not_before_its_trial_and_no_day_lies_ahead() -> None:
-    days: dict[str, Value] = {"trial_from": date(2026, 8, 1), "accepted_on": date(2026, 7, 1)}
+    days: dict[str, Any] = {"trial_from": date(2026, 8, 1), "accepted_on": date(2026, 7, 1)}
     assert codes(new(**days)) == ["date_order"]
     assert codes(new(agreed_on=date(2026, 11, 22))) == ["future_date"]
     assert codes(new(planned_on=date(2027, 11, 22), mlps_next_on=date(2027, 1, 1))) == []

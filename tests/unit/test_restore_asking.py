@@ -165,7 +165,8 @@ def test_a_preview_tells_everything_that_is_in_the_way_at_once(
                 guarantee=0,
             )
         )
-    clouds.at("province").state.flavors.clear()
+    province: Any = clouds.at("province")
+    province.state.flavors.clear()
     asked = Asked(point, "system", zones={"public": "moon"})
     row = restore_asking.preview(core, an_actor(core, "carol"), clouds, asked)
     assert row["state"] == "impossible"

@@ -106,7 +106,7 @@ def test_an_unknown_key_is_said_once_with_what_was_probably_meant() -> None:
 def test_a_key_like_no_other_is_answered_with_all_that_are_known() -> None:
     [fault] = faults_of({**GOOD, "qqqq": 1})
     assert fault.text().startswith("this key is not known here (known: name, title, levels, ")
-    [fault] = faults_of({**GOOD, 7: 1})
+    [fault] = faults_of({**GOOD, 7: 1})  # type: ignore[misc]
     assert (fault.place, fault.code) == ("7", "unknown_key")
 
 

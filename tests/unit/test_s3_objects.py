@@ -43,8 +43,11 @@ def stub(store: S3ObjectStore) -> Iterator[Stubber]:
 
 
 def answer(code: str, status: int, message: str = "") -> ClientError:
-    told = {"Error": {"Code": code, "Message": message}}
-    return ClientError({**told, "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "tx1"}}, "Put")
+    told: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "tx1"},
+    }
+    return ClientError(told, "Put")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from cloudctl.actors import Actor
 from cloudctl.core import Core
 from cloudctl.errors import BadInput, Conflict, NotAllowed, NotFound
 from cloudctl.models import AuditEvent, RateFigure, RateSnapshot, StatisticalRule
-from tenants.migration import archive, figures, rules, snapshots
+from tenants.migration import archive, figures, frozen, rules, snapshots
 from tenants.migration.rule import DEFAULT, as_document, read
 from tests.builders import an_actor
 from tests.counted_register import MOVED, a_province_without_systems, a_system, a_target, then
@@ -126,14 +126,14 @@ def test_a_reason_has_an_end(core: Core, dave: Actor) -> None:
 def test_two_at_once_cannot_both_be_the_next(
     core: Core, dave: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pack = snapshots.frozen.pack
+    pack = frozen.pack
 
     def somebody_is_faster(*args: Any) -> bytes:
         monkeypatch.undo()
         snapshots.take(core, dave, "2026-10", reason="先到")
         return pack(*args)
 
-    monkeypatch.setattr(snapshots.frozen, "pack", somebody_is_faster)
+    monkeypatch.setattr(frozen, "pack", somebody_is_faster)
     with pytest.raises(Conflict, match="taken meanwhile"):
         snapshots.take(core, dave, "2026-10", reason="后到")
     assert [row["reason"] for row in archive.list_snapshots(core, dave)] == ["先到"]
@@ -299,7 +299,7 @@ def test_a_chain_that_was_written_anew_is_not_what_the_audit_chain_says(
         rule = uow.need(StatisticalRule, row.rule_id)
         row.reason = "别的"
         content = snapshots._frozen(row, rule, snapshots.figures_of(uow, row.id))
-        row.sha256 = snapshots.frozen.sha256(content)
+        row.sha256 = frozen.sha256(content)
     assert found(core, dave) == [("2026-10 r1 default@1", "rewritten")]
     with core.store.write() as uow:
         uow.update(AuditEvent, AuditEvent.subject_id == str(three[2]), action="else")

@@ -317,11 +317,11 @@ def test_of_two_that_are_sent_in_the_same_moment_one_stays(
     submit = requests.submit
 
     def meanwhile(core: Core, actor: Any, form: Any, key: str = "") -> int:
-        monkeypatch.setattr(wave_requests.requests, "submit", submit)
+        monkeypatch.setattr(requests, "submit", submit)
         opened(core, made, "amy")
         return submit(core, actor, form, key)
 
-    monkeypatch.setattr(wave_requests.requests, "submit", meanwhile)
+    monkeypatch.setattr(requests, "submit", meanwhile)
     assert opened(core, made) == {BUDGET: "already"}
     with core.store.read() as uow:
         states = {one.requested_by: one.state for one in uow.all(ServiceRequest)}

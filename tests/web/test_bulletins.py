@@ -30,7 +30,7 @@ def province(core: Core, clock: FrozenClock) -> None:
 
 
 def work(core: Core, operation_id: int) -> None:
-    flow = MakeBulletin(lambda _html, on_step: on_step(1) or b"%PDF")  # type: ignore[func-returns-value]
+    flow = MakeBulletin(lambda _html, on_step: on_step(1) or b"%PDF")
     assert Engine(core.store, core.clock, {"bulletin": flow}, on_end=settle(core)).run(operation_id)
 
 

@@ -1,6 +1,7 @@
 """Pages of the way onto the cloud: targets, exemptions, waves, facilities, certificates, stages."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -178,7 +179,7 @@ def test_a_wave_shows_what_is_in_the_way_and_is_begun_and_opened(portal: SignIn,
 
 
 def test_facilities_coverage_milestones_and_costs_have_pages(portal: SignIn, core: Core) -> None:
-    net = {"name": "财政专网", "kind": "private_network", "department": "gx-finance"}
+    net: dict[str, Any] = {"name": "财政专网", "kind": "private_network", "department": "gx-finance"}
     net |= {"yearly_cost_yuan": 1_200_000, "ends_on": today(core, -5)}
     facilities.put(core, an_actor(core, "dave"), "net", net)
     dave = portal("dave")

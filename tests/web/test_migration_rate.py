@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ def register(core: Core, province: None) -> None:
     with core.store.write() as uow:
         uow.delete(SystemVersion, SystemVersion.id > 0)
     for n in range(4):
-        a_system(core, f"s{n}", **({**MOVED, "old_host_off_on": date(2026, 1, 1)} if n < 3 else {}))
+        dated: dict[str, Any] = {**MOVED, "old_host_off_on": date(2026, 1, 1)} if n < 3 else {}
+        a_system(core, f"s{n}", **dated)
     runs(core, "s0", core.clock.now() - timedelta(days=31))
     a_target(core, PROVINCE, 9500, date(2026, 12, 31))
 

@@ -105,3 +105,19 @@ def test_a_plan_is_suspended_and_resumed_on_its_page(portal: SignedIn, core: Cor
     assert dave.post("/recovery/plans/budget/resume").status_code == 303
     assert "须重新" not in dave.get("/recovery/plans/budget").text
     assert portal("ivan").post("/recovery/plans/budget/suspend", reason="x").status_code == 403
+
+
+def test_databases_that_follow_are_set_up_by_who_plans_and_seen_by_who_sees(
+    api: WithToken, core: Core, outside: Outside
+) -> None:
+    servers = {"province": "vm-db", "city-1": "vm-db2"}
+    parts = [{"name": "db", "servers": ["vm-db"], "way": "application", "database": {"servers": servers}}]
+    a_plan(core, outside, parts=parts, checks=None)
+    [row] = api("bob").get("/plans/budget/databases").get_json()["items"]
+    assert (row["name"], row["state"], row["writes"], row["follows"]) == ("db", "unknown", "vm-db", "vm-db2")
+    assert api("bob").post("/plans/budget/databases/setup", {}).status_code == 403
+    begun = api("dave").post("/plans/budget/databases/setup", {}).get_json()
+    assert (begun["name"], begun["state"]) == ("budget", "queued")
+    assert api("dave").post("/plans/budget/databases/setup", {}).status_code == 409
+    shown = api("bob").get("/plans/budget").get_json()
+    assert [one["place"] for one in shown["faults"]] == ["parts[0].database.servers.city-1"]

@@ -8,9 +8,10 @@ import pytest
 from apiflask import APIFlask
 
 from cloudctl.cli import exits
-from cloudctl.cli.witness import Status
+from cloudctl.cli.witness import Dismiss, Status
 from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
+from cloudctl.models import AuditEvent
 from cloudctl.ports import Observation, Register, Stopped
 from dr.plans.facts import Outside
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
@@ -74,3 +75,58 @@ def test_a_silent_member_shows_in_the_exit_code(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Status, "client", SimpleNamespace(rows=lambda path: told), raising=False)
     assert command.rows(Namespace()) == told
     assert command.exit_code == exits.UNAVAILABLE
+
+
+def gone(api: WithToken, who: str, **changes: str) -> int:
+    body = {
+        "plan": "budget",
+        "site": "province",
+        "server": "db-1",
+        "reason": "burnt with its rack",
+        **changes,
+    }
+    return int(api(who).post("/witness/dismiss", body).status_code)
+
+
+def test_a_dead_servers_agent_counts_no_more_once_a_person_has_said_so(
+    api: WithToken, witness: FakeWitness, core: Core
+) -> None:
+    entry = Register("budget", 1, "province", True, "province")
+    witness.swap(None, entry)
+    for server in ("db-1", "db-2"):
+        witness.enrol("budget", "province", server)
+    witness.say_stopped(Stopped("budget", "province", 1, "2026-11-26T08:00:00Z", 2), "db-2")
+    assert witness.read_stopped("budget", "province") is None
+    assert gone(api, "dave", reason="gone") == 422
+    assert gone(api, "dave", server="db-9") == 404
+    assert gone(api, "alice") == 403
+    assert witness.servers("budget", "province") == ["db-1", "db-2"]
+    assert gone(api, "dave") == 200
+    assert rows(api, "agent") == [("budget/db-2", "province", "stopped")]
+    assert witness.read_stopped("budget", "province") is not None
+    with core.store.read() as uow:
+        [said] = uow.all(AuditEvent, AuditEvent.action == "witness.dismiss")
+    assert (said.actor, said.details["server"], said.details["reason"]) == (
+        "dave", "db-1", "burnt with its rack"
+    )  # fmt: skip
+
+
+def test_the_command_says_which_server_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, object]] = []
+    command = Dismiss.__new__(Dismiss)
+    monkeypatch.setattr(
+        Dismiss, "client", SimpleNamespace(post=lambda *words: sent.append(words)), raising=False
+    )
+    command.one(Namespace(plan="budget", server="db-1", site="province", reason="burnt with its rack"))
+    [(path, body)] = sent
+    assert path == "/witness/dismiss"
+    assert body == {"plan": "budget", "site": "province", "server": "db-1", "reason": "burnt with its rack"}
+
+
+def test_agents_are_asked_for_by_who_may_plan_and_all_that_is_wrong_is_told(api: WithToken) -> None:
+    body = {"plan": "budget", "servers": ["nobody"], "parts": ["none"]}
+    answer = api("dave").post("/witness/agents", body)
+    assert answer.status_code == 422
+    places = {fault["place"] for fault in answer.get_json()["faults"]}
+    assert places == {"servers[0]", "parts[0]"}
+    assert api("bob").post("/witness/agents", {"plan": "budget"}).status_code == 403

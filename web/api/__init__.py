@@ -1,6 +1,7 @@
 """REST API v1: one module per noun; each view reads the input, asks one use case, shows the answer."""
 
 from web.api import (
+    alone,
     audit,
     backups,
     buckets,
@@ -46,5 +47,6 @@ BLUEPRINTS = tuple(
         migration, migration_rules, migration_snapshots,
         stages, exemptions, targets, waves, facilities, gate,
         backups, buckets, points, restores, database, dr_reports, traffic, plans, drills, failovers, witness,
+        alone,
     )
 )  # fmt: skip

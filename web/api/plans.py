@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from pydantic import Field
 
 from dr.plans import acting, showing
+from dr.ways import database_asking
 from web.api.shapes import Answer, Body, Listing, Query, Row, listing
 from web.plan_words import said
 from web.visitor import actor, core, outside
@@ -83,6 +84,20 @@ def retire(key: str, json_data: ReasonBody) -> dict[str, Any]:
     """The plan is over for good; its room is given back."""
     acting.retire(core(), actor(), key, json_data.reason)
     return said(showing.show(core(), actor(), key))
+
+
+@blueprint.get("/plans/<key>/databases")
+@blueprint.output(Listing)
+def list_databases(key: str) -> dict[str, Any]:
+    """The databases of the plan that copy themselves, and how far behind each was when looked at last."""
+    return listing(database_asking.lag(core(), actor(), key))
+
+
+@blueprint.post("/plans/<key>/databases/setup")
+@blueprint.output(Row)
+def set_up_databases(key: str) -> dict[str, Any]:
+    """Have the database at the other site follow the one where the system runs; again changes nothing."""
+    return database_asking.set_up(core(), actor(), key)
 
 
 @blueprint.get("/plans/<key>/readiness")

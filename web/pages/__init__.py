@@ -2,6 +2,7 @@
 
 from web.pages import (
     account,
+    alone,
     ask,
     audit,
     backups,
@@ -36,6 +37,6 @@ BLUEPRINTS = tuple(
         session, account, home, ask, request_list, request_page, register, resources, quota, bulletins,
         audit, migration, migration_months,
         stages, targets, exemptions, waves, facilities, gate, backups, database, restores,
-        traffic, reports, plans, drills, failovers,
+        traffic, reports, plans, drills, failovers, alone,
     )
 )  # fmt: skip

@@ -28,6 +28,8 @@ def upgrade() -> None:
     sa.Column('health', sa.String(), nullable=False),
     sa.Column('health_why', sa.JSON(), nullable=False),
     sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('copies', sa.JSON(), nullable=False),
+    sa.Column('copies_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('readiness', sa.JSON(), nullable=False),
     sa.Column('inventory_sha256', sa.String(), nullable=False),
     sa.Column('inventory', sa.JSON(), nullable=False),
@@ -146,7 +148,6 @@ def upgrade() -> None:
     sa.Column('weights', sa.JSON(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('is_frozen', sa.Boolean(), nullable=False),
-    sa.Column('writer_site_id', sa.String(), nullable=True),
     sa.Column('limits', sa.JSON(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(), nullable=False),
@@ -191,9 +192,49 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_shift'))
     )
     op.create_index(op.f('ix_shift_traffic_id'), 'shift', ['traffic_id'], unique=False)
+    op.create_table('site_export',
+    sa.Column('site_id', sa.String(), nullable=False),
+    sa.Column('sequence', sa.Integer(), nullable=False),
+    sa.Column('tables_sha256', sa.String(), nullable=False),
+    sa.Column('content_sha256', sa.String(), nullable=False),
+    sa.Column('head', sa.JSON(), nullable=False),
+    sa.Column('put_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('claimed_until', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('error', sa.String(), nullable=False),
+    sa.Column('back', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('site_id', name=op.f('pk_site_export'))
+    )
+    op.create_table('standby',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('site_id', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('head', sa.JSON(), nullable=False),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('taken_in_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('going', sa.JSON(), nullable=False),
+    sa.Column('error', sa.String(), nullable=False),
+    sa.Column('confirmations', sa.JSON(), nullable=False),
+    sa.Column('alone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('audit_seq', sa.Integer(), nullable=False),
+    sa.Column('marks', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_standby'))
+    )
+    op.create_table('alone_merge',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('site_id', sa.String(), nullable=False),
+    sa.Column('sequence', sa.Integer(), nullable=False),
+    sa.Column('tables_sha256', sa.String(), nullable=False),
+    sa.Column('alone_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('merged_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('merged_by', sa.String(), nullable=False),
+    sa.Column('report', sa.JSON(), nullable=False),
+    sa.Column('events', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_alone_merge'))
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
-    for table in ('shift', 'traffic', 'failover_approval', 'failover', 'drill_calendar', 'drill', 'plan_reserve', 'protection_plan'):
+    for table in ('alone_merge', 'standby', 'site_export', 'shift', 'traffic', 'failover_approval', 'failover', 'drill_calendar', 'drill', 'plan_reserve', 'protection_plan'):
         op.drop_table(table)

@@ -1,0 +1,74 @@
+"""The flow that makes the databases of a plan follow each other.
+
+One writes where the system runs, one follows at the other site. Each step looks first, and each play may be
+run again, so whoever takes over goes on from there. A database whose stream runs is left alone.
+"""
+
+from cloudctl.errors import CloudctlError, Refused
+from cloudctl.lifecycle import Done, Failed, Later, Outcome
+from cloudctl.models import Operation, ProtectionPlan
+from cloudctl.operations import Run
+from dr.plans import copies
+from dr.plans import databases as in_plans
+from dr.plans.document import Part, of_json
+from dr.ways import databases, streaming
+from dr.ways.databases import Databases, Pair
+
+KIND, SUBJECT = "databases", "protection_plan"  # of the operation
+DEADLINE_S = 24 * 3600
+
+
+class SetUpDatabases:
+    """Flow of the operations that set up the stream of a plan's databases."""
+
+    def __init__(self, asked: Databases) -> None:
+        self._asked = asked
+
+    def advance(self, run: Run) -> Outcome:
+        with run.store.read() as uow:
+            operation = uow.need(Operation, run.operation_id)
+            plan = uow.need(ProtectionPlan, int(operation.subject_id))
+            document, source = of_json(plan.document), plan.active_site_id
+            found = [(part, *databases.find(uow, document, part)) for part in in_plans.of(document).values()]
+        faults = [fault for _part, _pair, wrong in found for fault in wrong]
+        if faults:
+            raise Refused("the databases of {plan} cannot be set up", plan=document.name, faults=faults)
+        target = document.recovery if source == document.home else document.home
+        for part, pair, _wrong in found:
+            wait = self._set_up(run, part, pair, source, target)
+            if wait is not None:
+                return wait
+        return Done()
+
+    def give_up(self, run: Run, error: CloudctlError) -> Outcome:
+        """It stays as far as it came: nothing of it harms, and it may be begun again."""
+        with run.write() as (uow, _operation):
+            run.journal(uow, "set up", "failed", error.text())
+        return Failed(error)
+
+    def _set_up(self, run: Run, part: Part, pair: Pair, source: str, target: str) -> Later | None:
+        seen = self._asked.look(pair)
+        if not streaming.is_set_up(seen, source, target):
+            there = seen.get(target)
+            if isinstance(there, streaming.Told) and there.is_primary and self._is_same(seen, source):
+                raise Refused("both databases of {part} write, and were one once: say which is right, and "
+                              "rewind the other", part=part.name)  # fmt: skip
+            for site, playbook in ((source, databases.PRIMARY), (target, databases.STANDBY)):
+                run.must_hold()
+                self._asked.turn(pair, site, playbook, run.stopping.is_set)
+                with run.write() as (uow, _operation):
+                    run.journal(uow, f"{part.name} at {site}", "done", playbook)
+            seen = self._asked.look(pair)
+        now = streaming.copy_of(seen, source, target, run.clock.now())
+        if not now.is_streaming:
+            return Later(2.0, f"{part.name} to follow: {now.problem}")
+        with run.write() as (uow, operation):
+            plan = uow.for_update(ProtectionPlan, int(operation.subject_id))
+            plan.copies = {**(plan.copies or {}), part.name: copies.after(None, now).as_json()}
+            run.journal(uow, part.name, "done", f"{target} follows {source}")
+        return None
+
+    @staticmethod
+    def _is_same(seen: dict[str, streaming.Told | str], source: str) -> bool:
+        systems = {one.system for one in seen.values() if isinstance(one, streaming.Told)}
+        return len(systems) == 1 and isinstance(seen.get(source), streaming.Told)
