@@ -129,7 +129,9 @@ class Rehearse:
         """The data comes, and the probe starts meanwhile."""
         cloning, drawn = self._needed(run, job)
         self._staging.lay_eye(run, job, drawn, self._staging.questions(job, drawn))
-        wait = cloning.clone(run, job, scene.volume_types(cloning.topology(run, job), job.document))
+        wait = cloning.clone(
+            run, job, scene.volume_types(cloning.topology(run, job), job.document, job.site.id)
+        )
         if wait is None:
             self._log.reach(run, job, "clone")
         return wait

@@ -1,7 +1,8 @@
 """What a drill puts on the stage: which servers of a plan come out of a point, and what the probe asks. Pure.
 
 The servers keep their names and addresses; flavors and volume types are those that the plan's mapping names
-for the recovery site. Servers that no part names are not started.
+for the site where it is rehearsed, on the way there and on the way back. Servers that no part names are not
+started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from dr.isolated.checks import Check
 from dr.isolated.plan import Offer, Plan
 from dr.isolated.probe import Errand, Question, Target
 from dr.plans.document import Document
+from dr.plans.known import bare, mapping_to
 from dr.sentinels import reading
 
 Topology = Mapping[str, Any]
@@ -50,10 +52,10 @@ class Questions:
         return [Asking(one, scene.servers[one.name], self.parts[one.name]) for one in document.parts]
 
 
-def mapped(topology: Topology, document: Document) -> dict[str, Any]:
-    """The topology with what the plan says for the recovery site, and only with the servers of its parts."""
-    flavors = document.mapping.get("flavors", {})
-    named = {name for part in document.parts for name in part.names}
+def mapped(topology: Topology, document: Document, site_id: str) -> dict[str, Any]:
+    """The topology with what the plan says for the site, and only with the servers of its parts."""
+    flavors = mapping_to(document, site_id).get("flavors", {})
+    named = {bare(name) for part in document.parts for name in part.names}
     servers = [
         {**row, "flavor": flavors.get(str(row.get("flavor")), row.get("flavor"))}
         for row in topology.get("servers") or ()
@@ -62,9 +64,9 @@ def mapped(topology: Topology, document: Document) -> dict[str, Any]:
     return {**topology, "servers": servers}
 
 
-def volume_types(topology: Topology, document: Document) -> list[dict[str, Any]]:
-    """The volumes whose type is another one at the recovery site, as a restore is told of it; [] for none."""
-    types = document.mapping.get("types", {})
+def volume_types(topology: Topology, document: Document, site_id: str) -> list[dict[str, Any]]:
+    """The volumes whose type is another one at the site, as a restore is told of it; [] for none."""
+    types = mapping_to(document, site_id).get("types", {})
     rows = [row for row in topology.get("volumes") or () if str(row.get("type")) in types]
     if not rows:
         return []
@@ -75,10 +77,10 @@ def volume_types(topology: Topology, document: Document) -> list[dict[str, Any]]
 
 
 def draw(
-    topology: Topology, document: Document, offer: Offer, forbidden: Sequence[str]
+    topology: Topology, document: Document, site_id: str, offer: Offer, forbidden: Sequence[str]
 ) -> tuple[Scene | None, list[Fault]]:
-    """The scene, or everything that is in its way, the graph of the parts included."""
-    ours = mapped(topology, document)
+    """The scene at a site, or everything that is in its way, the graph of the parts included."""
+    ours = mapped(topology, document, site_id)
     drawn, faults = isolated.draw(ours, offer, forbidden)
     faults = [*_faults_of(document), *faults]
     if drawn is None or faults:
@@ -86,7 +88,9 @@ def draw(
     made = {one.name for one in drawn.servers}
     servers = {
         part.name: tuple(
-            str(row["name"]) for row in ours["servers"] if row["name"] in made and _names(row) & part.names
+            str(row["name"])
+            for row in ours["servers"]
+            if row["name"] in made and _names(row) & {bare(name) for name in part.names}
         )
         for part in document.parts
     }
@@ -137,7 +141,8 @@ def only(scene: Scene, names: Sequence[str]) -> Plan:
 
 
 def _names(row: Mapping[str, Any]) -> set[str]:
-    return {str(row[key]) for key in ("name", "label") if row.get(key)}
+    """What a plan may call the server: also after a move, which puts something behind its name."""
+    return {bare(str(row[key])) for key in ("name", "label") if row.get(key)}
 
 
 def _faults_of(document: Document) -> list[Fault]:

@@ -63,7 +63,7 @@ class Staging:
         cloud, settings = self.cloud(job), self._settings
         offer = Offer(cloud.list_flavors(), cloud.list_images(), settings.probe_flavor, settings.probe_image)
         forbidden = [*cloud.api_addresses(), *settings.isolation_canary.split()]
-        drawn, faults = scenes.draw(cloning.topology(run, job), job.document, offer, forbidden)
+        drawn, faults = scenes.draw(cloning.topology(run, job), job.document, job.site.id, offer, forbidden)
         if drawn is None:
             return faults
         self._known[job.drill.id] = drawn

@@ -133,14 +133,23 @@ def test_what_the_plan_maps_is_what_is_started() -> None:
         "volumes": [{"position": 0, "type": "ssd"}, {"position": 1, "type": "hdd"}],
     }
     document = _document(DB, mapping={"flavors": {"big": "gov.large"}, "types": {"ssd": "standard"}})
-    assert scene.mapped(topology, document)["servers"] == [
+    there, home = document.recovery, document.home
+    assert scene.mapped(topology, document, there)["servers"] == [
         {"name": "vm1", "label": "db", "flavor": "gov.large"}
     ]
-    assert scene.volume_types(topology, document) == [
+    assert scene.volume_types(topology, document, there) == [
         {"position": 0, "type": "standard"},
         {"position": 1},
     ]
-    assert scene.volume_types(topology, _document(DB)) == []
+    assert scene.volume_types(topology, _document(DB), there) == []
+    moved = {
+        "servers": [{"name": "vm1-r4-r9", "label": "db-r4", "flavor": "gov.large"}],
+        "volumes": [{"position": 0, "type": "standard"}],
+    }
+    assert scene.mapped(moved, document, home)["servers"] == [
+        {"name": "vm1-r4-r9", "label": "db-r4", "flavor": "big"}
+    ]
+    assert scene.volume_types(moved, document, home) == [{"position": 0, "type": "ssd"}]
 
 
 def test_a_kind_that_a_site_tells_nothing_of_is_no_shortage() -> None:
