@@ -167,7 +167,9 @@ def test_the_key_is_private_and_of_two_who_make_it_one_wins(tmp_path: Path) -> N
 def test_the_playbooks_are_found_and_their_settings_beside_them() -> None:
     place = shipped_playbooks()
     inside = {"baseline", "volumes", "freeze", "thaw", "check", "agent"}
-    database = {f"database_{what}" for what in ("primary", "standby", "promote", "rewind", "lag")}
+    database = {
+        f"database_{what}" for what in ("primary", "standby", "promote", "rewind", "lag", "demote", "regain")
+    }
     assert {path.stem for path in place.glob("*.yml")} == inside | database
     assert (place / "ansible.cfg").is_file()
 

@@ -39,7 +39,7 @@ EXPECTED = {
     "witness_unavailable": 503, "name_service_unavailable": 503, "name_service_refused": 502, "fenced": 409,
     "storage_unavailable": 503, "storage_busy": 503, "storage_refused": 502, "misconfigured": 500,
     "audit_broken": 500, "object_missing": 502, "object_locked": 502, "vault_full": 502, "not_proved": 502,
-    "seal_broken": 502, "guest_not_ready": 503, "observe_only": 409,
+    "seal_broken": 502, "guest_not_ready": 503, "database_refused": 502, "observe_only": 409,
 }  # fmt: skip
 
 
