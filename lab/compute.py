@@ -39,6 +39,7 @@ LIBVIRT = Compute(
     packages=(
         "libvirt-daemon", "libvirt-daemon-driver-qemu", "python3-libvirt",
         "qemu-system-x86", "qemu-block-extra", "genisoimage", "e2fsprogs", "grub-common", "grub-pc-bin",
+        "open-iscsi",  # without it os-brick locks by a field that volumes have not which Cinder adopted
     ),
 )  # fmt: skip
 

@@ -31,8 +31,11 @@ _USER = "cloudctl"
 _DAEMON = "client.rbd-mirror.x"
 _RIGHTS = {
     _DAEMON: ("mon", "profile rbd-mirror", "osd", "profile rbd"),
-    f"client.{_USER}": ("mon", "profile rbd", "osd", f"profile rbd pool={POOL}"),
-}
+    # The pool also has clones of images; who lists it opens them, and cannot without their parents.
+    f"client.{_USER}": (
+        "mon", "profile rbd", "osd", f"profile rbd pool={POOL}, profile rbd-read-only pool=images",
+    ),
+}  # fmt: skip
 _CINDER = (
     "mon", "profile rbd", "mgr", "profile rbd",
     "osd", f"profile rbd pool=volumes, profile rbd pool=images, profile rbd pool={POOL}",
