@@ -67,6 +67,8 @@ def machine_steps(blueprint: Blueprint) -> list[Step]:
         if not current:
             environment.finish(layout)
         blueprint.compute.install(layout)
+        if "replication" in blueprint.extras:
+            mirroring.install_driver(layout)
 
     steps = [
         Step("packages", partial(packages.install, wanted, log) if wanted else _nothing),

@@ -73,9 +73,16 @@ def cinder_backend(layout: Layout, place: Site) -> str:
     return Template((_TEMPLATES / "cinder-replicated.conf").read_text()).substitute(values).rstrip()
 
 
+def install_driver(layout: Layout) -> None:
+    """Cinder's driver for the pool, which Cinder loads from among its own; the environment is there."""
+    source = (_TEMPLATES / "standing_alone.py").read_text()
+    target = layout.site_packages / "cinder" / "volume" / "drivers" / "standing_alone.py"
+    if not target.exists() or target.read_text() != source:
+        target.write_text(source)
+
+
 def create_pool(layout: Layout, place: Site) -> None:
     """The pool, who may use it, and the daemon's configuration, once; the site's storage is up."""
-    _install_driver(layout)
     site = layout.site(place)
     section = Template((_TEMPLATES / "rbd-mirror.conf").read_text()).substitute(run=str(site.run))
     write_private(_conf(layout, place), f"{site.ceph_conf.read_text()}\n{section}")
@@ -146,14 +153,6 @@ def publish(layout: Layout) -> None:
         text += f"  {place.name}:\n    conf: {site.ceph_conf}\n    keyring: {keyring}\n"
         text += f"    user: {_USER}\n    pool: {POOL}\n"
     write_private(layout.storage_yaml, text)
-
-
-def _install_driver(layout: Layout) -> None:
-    """Cinder's driver for the pool; several sites come here at once, with the same file."""
-    source = (_TEMPLATES / "standing_alone.py").read_text()
-    target = layout.site_packages / "cinder" / "volume" / "drivers" / "standing_alone.py"
-    if not target.exists() or target.read_text() != source:
-        target.write_text(source)
 
 
 def _conf(layout: Layout, place: Site) -> Path:
