@@ -10,6 +10,7 @@ TAG_POINT = "cloudctl:point"
 TAG_POSITION = "cloudctl:position"
 TAG_RESTORE = ports.TAG_RESTORE
 TAG_DRILL = "cloudctl:drill"
+TAG_REHEARSAL = "cloudctl:rehearsal"  # on servers cut off from everything; their agents look for it
 
 _NAMESPACE = uuid.UUID("6a0f4c1e-8b0d-5d7e-9a41-0d8e3f5b7c22")
 

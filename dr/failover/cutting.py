@@ -6,7 +6,7 @@ instead, which takes half a minute and breaks nothing. What is cut is written do
 after it, and given back with the move.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cloudctl.errors import CloudNotFound, StorageBusy, WitnessUnavailable
@@ -121,34 +121,40 @@ class StopServers:
         is_to_stop = isinstance(found, Waiting) and job.document.fence.stop_servers
         if not is_to_stop or not may_cut(run, job, self._witness):
             return found
-        self._stop(run, job)
+        stop(run, job, self._clouds, servers_of(run, job.document, job.failover.from_site_id))
         assert isinstance(found, Waiting)
         return _patient(run, job, STOPPED, found.why)
-
-    def _stop(self, run: Run, job: MoveJob) -> None:
-        old = job.failover.from_site_id
-        cloud, known = self._clouds.at(old), servers_of(run, job.document, old)
-        running = {one.id: one.project_id for one in cloud.list_all_servers()
-                   if one.id in known and one.status == _RUNS}  # fmt: skip
-        _note(run, job, STOPPED, running)
-        for server_id, project_id in running.items():
-            run.must_hold()
-            job.must_be_mine()
-            cloud.ensure_own_access(project_id)
-            cloud.in_project(project_id).stop_server(server_id)
 
     def forget(self, run: Run, job: MoveJob) -> None:
         """It keeps nothing."""
 
     def lift(self, run: Run, job: MoveJob) -> Later | None:
-        """What cloudctl has stopped runs again; what people stopped stays as it is."""
-        for server_id, project_id in (job.made.get(STOPPED) or {}).items():
-            job.must_be_mine()
-            try:
-                self._clouds.at(job.failover.from_site_id).in_project(project_id).start_server(server_id)
-            except CloudNotFound:
-                continue  # somebody has deleted it
+        start_again(job, self._clouds)
         return None
+
+
+def stop(run: Run, job: MoveJob, clouds: Clouds, known: Mapping[str, str]) -> None:
+    """Shut down those of these servers of the old site that run; written down before, so that `lift` starts
+    them again. `known`: names by their ids."""
+    cloud = clouds.at(job.failover.from_site_id)
+    running = {one.id: one.project_id for one in cloud.list_all_servers()
+               if one.id in known and one.status == _RUNS}  # fmt: skip
+    _note(run, job, STOPPED, running)
+    for server_id, project_id in running.items():
+        run.must_hold()
+        job.must_be_mine()
+        cloud.ensure_own_access(project_id)
+        cloud.in_project(project_id).stop_server(server_id)
+
+
+def start_again(job: MoveJob, clouds: Clouds) -> None:
+    """What cloudctl has stopped at the old site runs again; what people stopped stays as it is."""
+    for server_id, project_id in (job.made.get(STOPPED) or {}).items():
+        job.must_be_mine()
+        try:
+            clouds.at(job.failover.from_site_id).in_project(project_id).start_server(server_id)
+        except CloudNotFound:
+            continue  # somebody has deleted it
 
 
 class NetworkFence:

@@ -25,6 +25,7 @@ from dr.isolated import probe
 from dr.isolated.checks import Check
 from dr.isolated.plan import Plan, StartedServer
 from dr.isolated.probe import Errand, Target
+from dr.marks import TAG_REHEARSAL
 
 PREFIX, EYE = "isolated", "cloudctl-probe"
 #: Does several things, side by side or not, and raises when one of them goes wrong.
@@ -183,8 +184,9 @@ def boot(run: Run, cloud: Cloud, place: Place, one: StartedServer, port: Port) -
     run.must_hold()
     inside.make_bootable(place.volumes[one.boot])
     data = tuple(place.volumes[position] for position in one.data)
+    tags = {**place.tags, TAG_REHEARSAL: "yes"}
     inside.create_server(
-        NewServer(one.name, one.flavor.id, place.volumes[one.boot], data, (port.id,), None, place.tags,
+        NewServer(one.name, one.flavor.id, place.volumes[one.boot], data, (port.id,), None, tags,
                   has_config_drive=True)
     )  # fmt: skip
 

@@ -18,7 +18,9 @@ from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Replication
 from dr import recording
 from dr.failover import described
+from dr.failover.cutting import start_again, stop
 from dr.failover.job import MoveJob, remember
+from dr.failover.off import servers_of, still_on
 from dr.plans import likeness, portrait
 from dr.plans.document import Part
 from dr.plans.facts import servers_at
@@ -83,7 +85,15 @@ class ReplicationWay:
         return [*drawn.faults, *lost, *changed, *bad]
 
     def final_sync(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> dict[str, Any] | Later:
-        """The word of this move was written behind the last write, and is read at the target."""
+        """The word of this move was written behind the last write, and is read at the target.
+
+        A volume that is open is not let go, and the servers have them open although their writers stand
+        still: they are shut down, and start again when the move is given back.
+        """
+        running = self._shut_down(run, job, parts)
+        if running:
+            old = job.failover.from_site_id
+            return Later(self._settings.poll_s, f"{', '.join(running)} to shut down at {old}")
         ids = list(self._pairs(run, job, parts).values())
         row = job.failover
         word = f"epoch-{row.base_epoch + 1}:move-{row.id}"
@@ -153,12 +163,15 @@ class ReplicationWay:
             return {name: described.addresses_of(uow.need(Resource, row)) for name, row in rows.items()}
 
     def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
-        """The old side is written again where it had been let go."""
+        """The old side is written again where it had been let go, and its servers have their volumes."""
         ids = job.made.get(PAIRS) or {}
-        if not job.is_planned or not ids:
+        if not job.is_planned:
             return None
         old = job.failover.from_site_id
-        return way.give_back(self._replication, old, list(ids.values()), job.must_be_mine)
+        wait = way.give_back(self._replication, old, list(ids.values()), job.must_be_mine)
+        if wait is None:
+            start_again(job, self._clouds)
+        return wait
 
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
         """Rows count no more."""
@@ -194,6 +207,16 @@ class ReplicationWay:
         )  # fmt: skip
 
     # -- the pieces
+
+    def _shut_down(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> list[str]:
+        """Those of the old servers of these parts that still run, after each was told to stop."""
+        old, own = job.failover.from_site_id, set(_names(parts))
+        others = {name for one in job.document.parts for name in one.servers} - own
+        known = servers_of(run, job.document, old, others)
+        running = still_on(self._clouds, old, known)
+        if running:
+            stop(run, job, self._clouds, known)
+        return running
 
     def _image(self, site: str, pair: Pair) -> str:
         """What the storage calls it just now: a vain adoption may have renamed it."""

@@ -11,7 +11,8 @@ import pytest
 
 from cloudctl.ports import Observation, Register, Stopped
 from dr.agents import agent_script
-from dr.agents.agent_script import Agent, Silence, look, observe
+from dr.agents.agent_script import Agent, Silence, observe
+from dr.agents.facts_script import look
 from tests.etcd import EtcdMembers
 
 Json = dict[str, Any]
@@ -117,19 +118,39 @@ def test_an_agent_that_reaches_no_majority_renews_nothing(etcd_members: EtcdMemb
 
 
 @pytest.fixture
-def on_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a UUID where the kernel tells that of the machine."""
-    file = tmp_path / "product_uuid"
-    monkeypatch.setattr(agent_script, "MACHINE_FILES", (str(tmp_path / "none"), str(file)))
+def on_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Says which machine the agent wakes on, and whether its cloud calls it one of a rehearsal."""
 
-    def wakes(uuid: str) -> None:
-        file.write_text(f"{uuid}\n")
+    def wakes(uuid: str, is_rehearsal: bool = False) -> None:
+        said = {"uuid": (0, uuid.lower()), "rehearsal": (0 if is_rehearsal else 1, "")}
+        monkeypatch.setattr(agent_script, "machine", said.__getitem__)
 
     return wakes
 
 
+def test_a_copy_in_a_rehearsal_lets_its_writers_run_only_where_no_witness_answers(
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[..., None]
+) -> None:
+    witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
+    witness.swap(None, Register(group, 4, "province", True, "province"))
+    cut = {**config, "machine": "id-1", "members": {"third": "https://127.0.0.1:9"}}
+    on_machine("id-2", is_rehearsal=True)
+    before = agent_script.clock()
+    agent_of(cut, keeper).turn()
+    assert keeper.told == ["run"]
+    assert before + 30 <= keeper.until <= agent_script.clock() + 30
+    agent_of({**config, "machine": "id-1"}, keeper).turn()
+    assert keeper.told == ["run", "stop"]
+    assert witness.servers(group, "province") == []
+    for here, is_rehearsal in (("id-2", False), ("id-1", True)):  # a copy of somebody's, and the original
+        on_machine(here, is_rehearsal)
+        with pytest.raises(Silence):
+            agent_of(cut, keeper).turn()
+    assert keeper.told == ["run", "stop"]
+
+
 def test_a_disk_that_wakes_on_another_machine_says_nothing_and_lets_nothing_run(
-    etcd_members: EtcdMembers, config: Json, on_machine: Callable[[str], None], application: str
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[..., None], application: str
 ) -> None:
     witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
     witness.swap(None, Register(group, 4, "province", True, "province"))
@@ -148,7 +169,7 @@ def test_a_disk_that_wakes_on_another_machine_says_nothing_and_lets_nothing_run(
 
 
 def test_a_disk_that_a_move_has_brought_along_speaks_for_the_machine_it_wakes_on(
-    etcd_members: EtcdMembers, config: Json, on_machine: Callable[[str], None]
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[..., None]
 ) -> None:
     witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
     entry = witness.swap(None, Register(group, 4, "province", True, "province"))

@@ -60,6 +60,13 @@ class Replicated(Moving):
         row = world.operation(operation_id)
         assert row.state == "done", row.error_message
 
+    def old_servers(self) -> set[str]:
+        """How the servers of the old site are, when what is under way there is over."""
+        cloud = self.world.clouds[SOURCE]
+        for _ in range(cloud.state.pace.lists + 1):
+            cloud.list_all_servers()
+        return {one.status for one in cloud.list_all_servers()}
+
     def adopted(self) -> list[bytes]:
         """The bytes that the servers of the city have, the boot volume first."""
         [(_name, volumes)] = servers_of(self.world, CITY)
@@ -84,6 +91,7 @@ def test_a_planned_move_brings_the_last_write_and_nobody_writes_at_the_old_site(
     assert row.state == "shifted", row.error_message
     assert row.marker["replication"]["word"] == f"epoch-2:move-{row.id}"
     assert replicated.adopted() == [b"last 0", b"last 1"]
+    assert replicated.old_servers() == {"SHUTOFF"}, "who runs has his volumes open"
     assert not any(one.is_primary for one in replicated.storage.images[SOURCE].values())
     with replicated.world.core.store.read() as uow:
         rows = uow.all(Resource, Resource.site_id == CITY)
@@ -133,6 +141,8 @@ def test_a_planned_move_that_is_given_back_lets_the_old_site_write_again(replica
     failover_id = replicated.begin(PLANNED)
     row = replicated.run(failover_id)
     assert row.state == "aborted"
+    assert list(row.made["fenced_servers"]) == list(replicated.world.clouds[SOURCE].state.servers)
+    assert replicated.old_servers() == {"ACTIVE"}
     for one in replicated.world.volumes:
         storage.write(SOURCE, one, b"goes on")
     with replicated.world.core.store.read() as uow:

@@ -72,6 +72,7 @@ def _has_moved(scene: Replicated, row: Failover, brought: bytes = b"last") -> No
 
 def _has_moved_in_peace(scene: Replicated, row: Failover) -> None:
     _has_moved(scene, row)
+    assert scene.old_servers() == {"SHUTOFF"}
     assert not any(one.is_primary for one in scene.storage.images[SOURCE].values())
 
 
@@ -81,6 +82,7 @@ def _has_moved_by_force(scene: Replicated, row: Failover) -> None:
 
 def _is_back(scene: Replicated, row: Failover) -> None:
     assert row.state == "aborted"
+    assert scene.old_servers() == {"ACTIVE"}
     for one in scene.world.volumes:
         scene.storage.write(SOURCE, one, b"goes on")
     assert not servers_of(scene.world, CITY)
