@@ -70,6 +70,10 @@ class CloudctlError(Exception):
             words += f" [{self.cloud_request_id}]"
         return words
 
+    def in_full(self) -> str:
+        """The message with all faults behind it, for a row that is read when nobody can ask any more."""
+        return "; ".join((self.text(), *map(str, self.faults)))
+
     def __str__(self) -> str:
         return self.text()
 

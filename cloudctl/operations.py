@@ -271,7 +271,7 @@ class Engine:
         log.warning("operation %s: %s: %s", run.operation_id, error.code, error.text())
         with run.write() as (_uow, row):
             row.attempts += 1
-            row.error_code, row.error_message = error.code, error.text()
+            row.error_code, row.error_message = error.code, error.in_full()
             row.cloud_request_id = error.cloud_request_id
             is_late = row.state != OperationState.UNDOING and is_past(row.deadline_at, self._clock)
             return row.attempts, is_late
@@ -303,7 +303,7 @@ class Engine:
             row.ended_at, row.why = now, ""
             if isinstance(outcome, Failed):
                 row.state = move(OPERATION, OperationState(row.state), "fail")
-                row.error_code, row.error_message = outcome.error.code, outcome.error.text()
+                row.error_code, row.error_message = outcome.error.code, outcome.error.in_full()
                 row.cloud_request_id = outcome.error.cloud_request_id
             else:
                 row.state = move(OPERATION, OperationState(row.state), "finish")

@@ -130,7 +130,7 @@ class Backup:
                     event,
                     ended_at=run.clock.now(),
                     error_code=outcome.error.code,
-                    error_message=outcome.error.text(),
+                    error_message=outcome.error.in_full(),
                 )
                 note = "never complete; what was put there has no head and goes when its lock ends"
                 unsealed = PointCopy.state.in_(("pending", "copying"))

@@ -20,6 +20,8 @@ from dr.points.manifest import Manifest, Part
 from dr.points.reading import unlocked
 from dr.restore_plan import BACK
 
+ADOPTING = "failover-replicas"  # a purpose: its volumes are the storage's own copies, and no vault is read
+
 
 @dataclass(frozen=True)
 class Link:
@@ -106,9 +108,15 @@ def read(uow: UnitOfWork, operation: Operation, installation: str, restore_id: i
         operation,
         restore,
         point,
-        () if restore.mode == BACK else links_of(uow, point, restore.from_site_id),
+        ()
+        if restore.mode == BACK or restore.purpose == ADOPTING
+        else links_of(uow, point, restore.from_site_id),
         uow.need(Site, restore.to_site_id),
     )
+
+
+def _reads_a_vault(restore: Restore) -> bool:
+    return restore.mode != BACK and restore.purpose != ADOPTING
 
 
 def links_of(uow: UnitOfWork, point: RecoveryPoint, site_id: str) -> tuple[Link, ...]:

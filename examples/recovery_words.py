@@ -18,11 +18,13 @@ SHOWN = ("verdict", "rpo_s", "rto_s", "left_behind")
 
 
 def widen_topology(types: str, systems: str) -> None:
-    """The lab's topology with more volume types and systems; the province's divisions use both sites."""
+    """The lab's topology with more volume types and systems; the province's divisions use both sites, and
+    cloudctl comes into the servers that are built from now on."""
     text = Path("examples/lab.yaml").read_text()
     for mark, more in (("    - {name: ssd, ", types), ("  - {code: gx-finance-assets", systems)):
         text = text.replace(mark, f"{more}\n{mark}", 1)
     text = text.replace("served_by: [province]}", "served_by: [province, city-1]}", 1)
+    text = text.replace("    zones:\n", "    guests: managed\n    zones:\n", 2)
     file = telling.HOME / "story" / "topology.yaml"
     file.write_text(text)
     run("cloudctl", "topology", "apply", str(file), "--yes", "--summary", user="wang")
@@ -129,13 +131,21 @@ def wait_until_gone(plan: str, site: str) -> None:
     run("cloudctl", "dr", "witness", "status", expect=5, user="judy")
 
 
-def move(plan: str, *more: str, reason: str) -> str:
-    """A move that the duty officer asks for and two others say yes to; its number when people are there."""
+def move(plan: str, *more: str, reason: str, second: str = "heidi") -> str:
+    """A move that the duty officer asks for and two others say yes to; its number when people are there.
+
+    `second` administers the cloud to which it goes.
+    """
     ask_for = ("cloudctl", "dr", "failover", "start", plan, *more, "--reason", reason)
     run(*ask_for, "--dry-run", user="judy")
     number = str(ask(*ask_for, user="judy")["id"])  # type: ignore[call-overload]
     run("cloudctl", "dr", "failover", "approve", number, "--opinion", "同意", user="wang")
-    run("cloudctl", "dr", "failover", "approve", number, "--opinion", "同意", user="heidi")
+    run("cloudctl", "dr", "failover", "approve", number, "--opinion", "同意", user=second)
+    return follow(number)
+
+
+def follow(number: str) -> str:
+    """Until people are there, which is then committed; its number."""
     until = time.monotonic() + 1800
     while True:
         shown: Any = ask("cloudctl", "dr", "failover", "show", number, user="judy")

@@ -26,7 +26,7 @@ from dr.drills.job import DrillJob, keep
 from dr.marks import TAG_POSITION
 from dr.plans import portrait
 from dr.plans.document import Way
-from dr.plans.known import mapping_to
+from dr.plans.known import mapping_between
 from dr.ways import pairs as decide
 from dr.ways import replication as way
 from dr.ways.pairs import Pair
@@ -213,13 +213,13 @@ class _Told:
 def _read(run: Run, job: DrillJob) -> _Told:
     """Refused when there is no point."""
     system, source = job.document.system, job.plan.active_site_id
-    mapping = mapping_to(job.document, job.site.id).get("types", {})
     with run.store.read() as uow:
-        point = portrait.newest(uow, system, source)
-        if point is None:
+        told = portrait.newest(uow, system, source)
+        if told is None:
             raise Refused("no recovery point tells what {system} consists of", system=system)
-        volumes = portrait.volumes_of(uow, point, _names(job))
-        must = portrait.volumes_of(uow, point, _names(job, Way.REPLICATION))
+        point, volumes = told.point, told.volumes_of(_names(job))
+        must = told.volumes_of(_names(job, Way.REPLICATION))
+        mapping = mapping_between(job.document, point.site_id, job.site.id).get("types", {})
         types = {int(one["position"]): str(one["type"]) for one in point.topology["volumes"]}
         boots = [int(one["boot"]) for one in point.topology["servers"] if one.get("boot") is not None]
     mapped = {position: mapping.get(kind, kind) for position, kind in types.items()}

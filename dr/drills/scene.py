@@ -20,7 +20,7 @@ from dr.isolated.checks import Check
 from dr.isolated.plan import Offer, Plan
 from dr.isolated.probe import Errand, Question, Target
 from dr.plans.document import Document
-from dr.plans.known import bare, mapping_to
+from dr.plans.known import bare, mapping_between
 from dr.sentinels import reading
 
 Topology = Mapping[str, Any]
@@ -54,7 +54,8 @@ class Questions:
 
 def mapped(topology: Topology, document: Document, site_id: str) -> dict[str, Any]:
     """The topology with what the plan says for the site, and only with the servers of its parts."""
-    flavors = mapping_to(document, site_id).get("flavors", {})
+    mapping = mapping_between(document, str(topology.get("site", "")), site_id)
+    flavors = mapping.get("flavors", {})
     named = {bare(name) for part in document.parts for name in part.names}
     servers = [
         {**row, "flavor": flavors.get(str(row.get("flavor")), row.get("flavor"))}
@@ -66,7 +67,7 @@ def mapped(topology: Topology, document: Document, site_id: str) -> dict[str, An
 
 def volume_types(topology: Topology, document: Document, site_id: str) -> list[dict[str, Any]]:
     """The volumes whose type is another one at the site, as a restore is told of it; [] for none."""
-    types = mapping_to(document, site_id).get("types", {})
+    types = mapping_between(document, str(topology.get("site", "")), site_id).get("types", {})
     rows = [row for row in topology.get("volumes") or () if str(row.get("type")) in types]
     if not rows:
         return []

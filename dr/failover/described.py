@@ -10,11 +10,12 @@ from dr import restore_facts, restore_plan
 from dr.failover.job import MoveJob
 from dr.plans import portrait
 from dr.plans.document import Part
-from dr.plans.known import bare, mapping_to
+from dr.plans.known import bare, mapping_between
+from dr.plans.portrait import Told
 from dr.restore_plan import SYSTEM, Plan, Wish
 
 
-def newest_point(uow: UnitOfWork, job: MoveJob) -> RecoveryPoint | None:
+def newest(uow: UnitOfWork, job: MoveJob) -> Told | None:
     """For a planned move, whose own point is not there yet: it will look like the newest."""
     return portrait.newest(uow, job.document.system, job.failover.from_site_id)
 
@@ -31,7 +32,7 @@ def draw_parts(
     job: MoveJob, facts: restore_facts.Facts, parts: Sequence[Part], place: restore_plan.Place
 ) -> Plan:
     """What is made at the target; only the servers of these parts, with all that the plan maps."""
-    mapping = mapping_to(job.document, job.site.id)
+    mapping = mapping_between(job.document, facts.point.site_id, job.site.id)
     names = {name for part in parts for name in part.servers}
     servers = [one for one in facts.servers if any(is_server(one, name) for name in names)]
     wish = Wish(SYSTEM, (), mapping.get("flavors", {}), mapping.get("types", {}), mapping.get("networks", {}))

@@ -283,7 +283,7 @@ class Move:
         with run.write() as (uow, _operation):
             row = enter(uow, run, job, ABORT, error.text())
             if row is not None:
-                row.error_code, row.error_message = error.code, error.text()
+                row.error_code, row.error_message = error.code, error.in_full()
 
     def _watched(self, run: Run, job: MoveJob) -> MoveJob:
         """The job for acts at a storage, which ask before each that it is still theirs to do."""

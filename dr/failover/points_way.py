@@ -60,7 +60,8 @@ class PointsWay:
     def precheck(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> list[Fault]:
         """A point, and all that its volumes and servers need at the target."""
         with run.store.read() as uow:
-            point = _point(uow, job) or described.newest_point(uow, job)
+            told, old = described.newest(uow, job), job.failover.from_site_id
+            point = _point(uow, job) or (told.point if told and told.point.site_id == old else None)
             if point is None:
                 params = {"site": job.site.id, "system": job.document.system}
                 return [Fault("point", "no_point", "the vault of {site} has no point of {system}", params)]

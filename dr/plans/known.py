@@ -225,6 +225,11 @@ def mapping_to(document: Document, target: str) -> Mapping[str, Pairs]:
     }
 
 
+def mapping_between(document: Document, source: str, target: str) -> Mapping[str, Pairs]:
+    """The same for names as they were at `source`: at that very site each stands for itself."""
+    return mapping_to(document, target) if source != target else {}
+
+
 def is_made_anew(part: Part) -> bool:
     """Whether a move makes its servers at the target; what serves at both sites stands there already."""
     return part.serving is Serving.ONE_SITE and part.way is not Way.APPLICATION

@@ -25,7 +25,7 @@ from dr.plans import likeness, portrait
 from dr.plans.document import Part
 from dr.plans.facts import servers_at
 from dr.plans.reserve import spend
-from dr.restore_job import RestoreJob
+from dr.restore_job import ADOPTING, RestoreJob
 from dr.restore_job import load as load_restore
 from dr.restore_plan import SYSTEM
 from dr.restore_room import make_room
@@ -35,7 +35,6 @@ from dr.ways import replication as way
 from dr.ways.pairs import Pair
 from provisioning.lanes import Lanes
 
-PURPOSE = "failover-replicas"  # of the restore
 PAIRS, ADOPTED, KEPT = "replica_pairs", "replica_volumes", "set_aside"  # in `made`
 TRIED = "adoptions_tried"
 MOST_ADOPTIONS = 5
@@ -55,15 +54,15 @@ class ReplicationWay:
     def precheck(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> list[Fault]:
         """A copy of every volume that can be promoted, and all that the servers need at the target."""
         with run.store.read() as uow:
-            point = described.newest_point(uow, job)
-            if point is None:
+            told = described.newest(uow, job)
+            if told is None:
                 template = "no recovery point tells what {system} consists of"
                 return [Fault("point", "no_point", template, {"system": job.document.system})]
-            facts = described.read_facts(uow, job, point)
-            volumes = portrait.volumes_of(uow, point, _names(parts))
+            facts = described.read_facts(uow, job, told.point)
+            volumes = told.volumes_of(_names(parts))
             system, old = job.document.system, job.failover.from_site_id
-            told, servers = portrait.read(uow, system, old), servers_at(uow, system, old)
-        changed = likeness.faults(system, parts, told, servers)
+            known, servers = portrait.read(uow, system, old), servers_at(uow, system, old)
+        changed = likeness.faults(system, parts, known, servers)
         drawn = described.draw_parts(job, facts, parts, facts.place)
         lost = described.missing_servers(parts, [str(one["name"]) for one in drawn.servers])
         try:
@@ -230,10 +229,10 @@ class ReplicationWay:
         if known is not None:
             return known
         with run.store.read() as uow:
-            point = described.newest_point(uow, job)
-            if point is None:
+            told = described.newest(uow, job)
+            if told is None:
                 raise Refused("no recovery point tells what {system} consists of", system=job.document.system)
-            volumes = portrait.volumes_of(uow, point, _names(parts))
+            volumes = told.volumes_of(_names(parts))
         found = way.ids_of(self._replication, job.site.id, list(volumes.values()))
         missing = sorted(set(volumes.values()) - set(found))
         if missing:
@@ -244,7 +243,7 @@ class ReplicationWay:
 
     def _find(self, run: Run, job: MoveJob) -> Restore | None:
         with run.store.read() as uow:
-            mine = (Restore.operation_id == job.failover.operation_id, Restore.purpose == PURPOSE)
+            mine = (Restore.operation_id == job.failover.operation_id, Restore.purpose == ADOPTING)
             return uow.first(Restore, *mine)
 
     def _restore(self, run: Run, job: MoveJob) -> RestoreJob:
@@ -255,10 +254,10 @@ class ReplicationWay:
     def _begin(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Restore:
         """The rows of all that will be there; the plan's room is given back to be used for them."""
         with run.write() as (uow, _operation):
-            point = described.newest_point(uow, job)
-            assert point is not None
-            facts = described.read_facts(uow, job, point)
-            own = set(portrait.volumes_of(uow, point, _names(parts)))
+            told = described.newest(uow, job)
+            assert told is not None
+            facts = described.read_facts(uow, job, told.point)
+            own = set(told.volumes_of(_names(parts)))
             facts = replace(facts, volumes=[one for one in facts.volumes if one.position in own])
             drawn = described.draw_parts(job, facts, parts, facts.place)
             if drawn.faults:
@@ -271,8 +270,8 @@ class ReplicationWay:
             volumes = [{key: one[key] for key in keys if one[key] is not None} for one in drawn.volumes]
             restore = uow.add(
                 Restore(
-                    point_id=point.id, from_site_id=job.site.id, to_site_id=job.site.id,
-                    to_project=facts.external, purpose=PURPOSE, mode=SYSTEM, state="running",
+                    point_id=told.point.id, from_site_id=job.site.id, to_site_id=job.site.id,
+                    to_project=facts.external, purpose=ADOPTING, mode=SYSTEM, state="running",
                     plan={"volumes": volumes, "servers": list(drawn.servers)},
                     operation_id=run.operation_id, asked_at=run.clock.now(), asked_by=job.failover.asked_by,
                 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that was written: `kind` is data, mark, beat, moment, no_moment, promoted or demoted."""
+    """One thing that was written: `kind` is data, mark, beat, moment, no_moment, name, promoted, demoted."""
 
     kind: str
     word: str = ""
@@ -106,10 +106,12 @@ class FakeStorage:
         return True
 
     def rename(self, site: str, image: str, name: str) -> None:
-        """The image gets another name, at this site only."""
+        """The image gets another name; the copies of a primary get it too, with what was written before."""
         found = self.images[site].pop(image)
         found.name = name
         self.images[site][name] = found
+        if found.pair_id and found.is_primary:
+            self.append(found, Event("name", name))
 
     def remove(self, site: str, image: str) -> None:
         """The image goes; the copies of a primary follow."""
@@ -172,6 +174,9 @@ class FakeStorage:
         image.looks += 1
         if image.looks > self.delay:
             image.story, image.is_syncing, image.looks = source.story, False, 0
+            if (name := image.mark("name")) and name != image.name:
+                self.images[site][name] = self.images[site].pop(image.name)
+                image.name = name
 
 
 def image_of(volume_id: str) -> str:

@@ -5,6 +5,7 @@ import pytest
 from cloudctl.errors import StorageBusy, StorageRefused
 from cloudctl.models import ProtectionPlan, Resource
 from cloudctl.operations import Engine
+from cloudctl.ports import Stopped
 from cloudctl.ports.replication import ReplicaState
 from dr.failover import back
 from dr.failover.back_flow import MakeReady
@@ -19,7 +20,7 @@ from provisioning.drivers.fake_storage import image_of
 from tests.builders import an_actor
 from tests.flows.protecting import CITY, SOURCE
 from tests.flows.restoring import servers_of
-from tests.flows.test_failover_points import Moving, _Busy, moving, tiny_gib
+from tests.flows.test_failover_points import PLAN, Moving, _Busy, moving, tiny_gib
 
 __all__ = ["moving", "tiny_gib"]  # fixtures from elsewhere
 
@@ -185,3 +186,33 @@ def test_after_a_loss_the_old_site_keeps_its_writes_and_follows_when_its_servers
     states = {one.state for one in replicated.replication.replicas(SOURCE, tuple(kept))}
     assert states == {ReplicaState.REPLICA}
     assert not [one for one in inside.list_volumes() if one.id in world.volumes]
+
+
+def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_it(
+    replicated: Replicated,
+) -> None:
+    world, storage, witness = replicated.world, replicated.storage, replicated.witness
+    there = replicated.run(replicated.begin(PLANNED))
+    assert there.state == "shifted", there.error_message
+    begun = back.begin(world.core, an_actor(world.core, "olga"), PLAN, "the repair is over")
+    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
+    for one in inside.list_servers():
+        inside.delete_server(one.id)
+    for _ in range(3):
+        inside.list_servers()
+    replicated.make_ready(begun["operation_id"])
+    [(name, adopted)] = servers_of(world, CITY)
+    for one in adopted:
+        storage.write(CITY, one, b"written at the city")
+    witness.enrol(PLAN, CITY, name)
+    home = replicated.begin(PLANNED)
+    witness.say_stopped(Stopped(PLAN, CITY, 2, "now", 3), name)
+    row = replicated.run(home)
+    assert (row.state, row.to_site_id) == ("shifted", SOURCE), row.error_message
+    [(name, volumes)] = servers_of(world, SOURCE)
+    assert name == f"budget-vm1-r{row.made['replica_volumes']}"
+    assert {storage.read(SOURCE, image_of(one)) for one in volumes} == {b"written at the city"}
+    assert not set(volumes) & set(world.volumes), "adopted anew"
+    assert not any(one.is_primary for one in storage.images[CITY].values())
+    with world.core.store.read() as uow:
+        assert {one.state for one in uow.all(Resource, Resource.name.in_([name]))} == {"active"}
