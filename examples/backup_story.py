@@ -48,8 +48,13 @@ def install(server: Server, people: tuple[str, ...]) -> None:
         hire(person)
 
 
-def build(system: str = SYSTEM, *more: str, administrator: str = "carol") -> tuple[str, str]:
+def build(system: str = SYSTEM, *more: str) -> tuple[str, str]:
     """A machine with a boot volume and two data volumes; its name and address. `more` is asked too."""
+    return built(ask_for(system, *more))
+
+
+def ask_for(system: str, *more: str, administrator: str = "carol") -> int:
+    """The request of that machine, with every yes it needs; its number."""
     form = (
         "--system", system, "--zone", "public", "--flavor", "gov.micro", "--image", "debian-12",
         "--boot-size", "2GiB", "--count", "1", "--data-volume", "1GiB", "--data-volume", "1GiB",
@@ -58,6 +63,11 @@ def build(system: str = SYSTEM, *more: str, administrator: str = "carol") -> tup
     )  # fmt: skip
     number = submit("cloudctl", "request", "create", "vm", *form, user="alice")
     approve(number, ("bob", "同意"), (administrator, "同意"))
+    return number
+
+
+def built(number: int) -> tuple[str, str]:
+    """What came of a request, when it is done: the server's name and address."""
     run("cloudctl", "request", "watch", str(number), user="alice")
     shown = ask("cloudctl", "request", "show", str(number), user="alice")
     servers = [one for one in shown["resources"] if one["kind"] == "server"]
@@ -93,7 +103,7 @@ def protect(system: str = SYSTEM, tier: str = "T2") -> None:
     escrow.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not escrow.exists():
         run("cloudctl", "vault", "key", VAULT, str(escrow))
-    run("cloudctl", "vault", "check", VAULT, "--escrow-key", str(escrow), "--limit", "300GiB", user="wang")
+    run("cloudctl", "vault", "check", VAULT, "--escrow-key", str(escrow), "--limit", "600GiB", user="wang")
     member = ("--system", f"{system}@province")
     checks = ("--check", f"http://*:80/notes 200 {FULL_NOTE}", "--check", "tcp://*:22")
     policy = (

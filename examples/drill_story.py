@@ -15,7 +15,7 @@ from pathlib import Path
 
 import recovery_words as words
 import telling
-from backup_story import FIRST, FULL_NOTE, build, city_project, inside, install, protect, take
+from backup_story import FIRST, FULL_NOTE, ask_for, build, built, city_project, inside, install, protect, take
 from telling import Server, StoryError, chapter, key, run, say
 
 ASSETS, PAY = (
@@ -66,7 +66,11 @@ plans:
         way: application
         serving: read_anywhere
         patience: 15m
-        database: {{kind: postgresql, servers: {{province: {server}, city-1: {other}}}}}
+        writers: [/usr/local/sbin/guest-writers]
+        database:
+          kind: postgresql
+          servers: {{province: {server}, city-1: {other}}}
+          directory: /srv/data/postgresql
         checks:
           - {{kind: http, port: 80, path: /notes, contains: {note}}}
     sentinels:
@@ -86,34 +90,37 @@ def replicated() -> tuple[str, str]:
     run("cloudctl", "dr", "failover", "enrol", "assets", user="wang")
     words.wait_for_records(address, 3)
     take(ASSETS)
+    words.let_agent_in("assets", server, address, "province")
+    run("cloudctl", "dr", "witness", "status", user="wang")
     return server, address
 
 
 def streaming() -> None:
-    """The application whose PostgreSQL at the city follows the one at the province."""
-    server, address = build(PAY)
-    other, _there = build(PAY, "--site", "city-1", administrator="heidi")
+    """The application whose PostgreSQL at the city follows the one at the province.
+
+    Both servers come of one image, so their databases look like one that was parted.
+    """
+    asked = (ask_for(PAY), ask_for(PAY, "--site", "city-1", administrator="heidi"))
+    (server, address), (other, there) = (built(one) for one in asked)
+    words.let_through("province", address, there)
+    words.let_through("city-1", there, address)
     inside(address, "/notes", FULL_NOTE)
     protect(PAY)
     words.apply_plan("pay", _T4.format(system=PAY, server=server, other=other, note=FULL_NOTE))
-    run("cloudctl", "dr", "database", "setup", "pay", user="wang")
+    run("cloudctl", "dr", "database", "setup", "pay", "--anew", "--wait", user="wang")
     run("cloudctl", "dr", "database", "lag", "pay", user="wang")
     words.wait_for_records(address, 3)
     take(PAY)
 
 
-def there_and_back(server: str, address: str) -> None:
-    """A planned move to the city, the province made ready, and a planned move back.
-
-    The agent comes after the drill: in a clone that is cut off it asks a witness that it cannot reach, and
-    keeps the writers down.
-    """
-    words.let_agent_in("assets", server, address, "province")
-    run("cloudctl", "dr", "witness", "status", user="wang")
+def there_and_back(server: str) -> None:
+    """A planned move to the city, the province made ready, a drill there, a planned move back, and the city
+    made ready again."""
     words.tell("failover", words.move("assets", reason="省级机房检修"))
-    run("cloudctl", "dr", "failback", "start", "assets", "--reason", "检修完成", "--wait", user="judy")
+    words.make_ready("assets", "province", server, "检修完成")
     words.rehearse("assets")
-    words.tell("failover", words.move("assets", reason="检修完成，回切"))
+    words.tell("failover", words.move("assets", reason="检修完成，回切", second="carol"))
+    words.make_ready("assets", "city-1", words.now_called(ASSETS, "city-1"), "恢复双向保护")
 
 
 def cut_off() -> None:
@@ -138,11 +145,11 @@ def tell(servers: list[Server]) -> None:
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
     words.widen_topology(TYPES, SYSTEMS)
     chapter(2, "An application on replicated volumes, and the plan for the loss of its site", "灾备预案")
-    server, address = replicated()
+    server, _address = replicated()
     chapter(3, "The drill of it, from the replicas", "灾备演练（T3）")
     words.rehearse("assets")
     chapter(4, "Moved as planned, and back", "计划内切换与回切")
-    there_and_back(server, address)
+    there_and_back(server)
     chapter(5, "An application whose database replicates itself, and its drill", "双活应用（T4）")
     streaming()
     words.rehearse("pay")

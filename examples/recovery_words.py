@@ -52,6 +52,31 @@ def let_agent_in(plan: str, server: str, address: str, site: str) -> None:
     )  # fmt: skip
 
 
+def let_through(site: str, address: str, peer: str, port: int = 5432) -> None:
+    """The site's administrator lets one server ask a port of another one, which is at the other site."""
+    plain = ("openstack", "--os-cloud", site)
+    shown = ("-f", "value", "-c")
+    found = run(*plain, "port", "list", "--fixed-ip", f"ip-address={address}", *shown, "ID", show=False)
+    groups = run(*plain, "port", "show", found.strip(), *shown, "security_group_ids", show=False)
+    group = groups.strip().strip("[]").split(",")[0].strip(" '\"")
+    way_in = ("--protocol", "tcp", "--dst-port", str(port), "--remote-ip", f"{peer}/32", group)
+    run(*plain, "security", "group", "rule", "create", *way_in, *shown, "id")
+
+
+def make_ready(plan: str, site: str, server: str, reason: str) -> None:
+    """The old server is taken away by its site's administrator, and its volumes follow the new ones again."""
+    run("openstack", "--os-cloud", site, "server", "delete", "--all-projects", "--wait", server)
+    run("cloudctl", "dr", "failback", "start", plan, "--reason", reason, "--wait", user="judy")
+    run("cloudctl", "site", "sync", site, user="wang", show=False)
+
+
+def now_called(system: str, site: str) -> str:
+    """The server of the system that a move has made at the site."""
+    asked = ("cloudctl", "resource", "list", "--system", system, "--site", site, "--kind", "server")
+    rows: Any = ask(*asked, user="wang")
+    return next(str(row["name"]) for row in rows if row["state"] == "active")
+
+
 class Observers:
     """At the third place and at the city, each in a network of its own: what they see of the province."""
 

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 class SetUp(Showing):
     """Have the database at the other site follow the one where the system runs; again changes nothing.
 
-    A server at the other site that had a database of its own keeps it beside, as `.cloudctl-before`.
+    A server at the other site that had a database of its own keeps it beside, as `.cloudctl-before`. One that
+    writes and was made of the same image, or was one with the other before, gives way with --anew only.
     """
 
     def options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("plan", metavar="PLAN", help="id or name")
+        parser.add_argument(
+            "--anew", action="store_true", help="what the other one wrote gives way, and is kept beside"
+        )
         add_waiting(parser)
 
     def one(self, args: Args) -> "Json":
-        row: Json = self.client.post(f"{plan_path(args.plan)}/databases/setup", {})
+        row: Json = self.client.post(f"{plan_path(args.plan)}/databases/setup", {"is_anew": args.anew})
         if not args.wait:
             return row
         return {**row, "state": "done" if has_ended_well(self, args, row["operation_id"]) else "failed"}

@@ -85,7 +85,7 @@ def show(uow: UnitOfWork, actor: Actor, failover_id: int) -> Json:
         "fence": row.fence,
         "marker": row.marker,
         "glass": row.glass,
-        "parts": [{"id": name, "name": name, "state": _part_state(one), **one}
+        "parts": [{"id": name, "name": name, "state": part_state(one), **one}
                   for name, one in (made.get("parts") or {}).items()],
         "checks": made.get("checks") or [],
         "timeline": [
@@ -125,7 +125,8 @@ def _row(uow: UnitOfWork, row: Failover) -> Json:
     }
 
 
-def _part_state(part: Json) -> str:
+def part_state(part: Json) -> str:
+    """What has become of a part of a move, by what the move has noted of it."""
     if part.get("done_at"):
         return "answered"
     return "failed" if part.get("failed_at") else "starting"

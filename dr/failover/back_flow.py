@@ -2,7 +2,8 @@
 
     quarantine   nobody writes there: its agents say so under the newest epoch, or its servers are off
     capture      what nobody else has is kept: a locked point of its volumes, before anything is reused
-    reprotect    the data goes the other way, and the first of it has arrived there
+    reprotect    the data goes the other way, and the first of it has arrived there; whoever is gone from the
+                 old site for good has no voice any more
 
 Then the way back is a planned move like any other. Nothing at the old site is deleted or written over here.
 """
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudctl.config import Settings
-from cloudctl.errors import CloudctlError, Conflict, Refused
+from cloudctl.errors import CloudctlError, CloudNotFound, Conflict, Refused
 from cloudctl.lifecycle import Done, Failed, Later, Outcome, PointState
 from cloudctl.models import (
     BackupPolicy,
@@ -20,9 +21,10 @@ from cloudctl.models import (
     PointCopy,
     PolicyMember,
     RecoveryPoint,
+    Resource,
 )
 from cloudctl.operations import Run
-from cloudctl.ports import Clouds, Register
+from cloudctl.ports import Cloud, Clouds, Register
 from cloudctl.store import UnitOfWork
 from dr.failover.cutting import NetworkFence
 from dr.failover.data import Data
@@ -33,6 +35,7 @@ from dr.levels import reaches
 from dr.members import SYSTEM
 from dr.plans import databases
 from dr.plans.document import Way
+from dr.plans.likeness import is_called
 from dr.starting import FULL, begin_point
 
 QUARANTINE, CAPTURE, REPROTECT, END = "", "capture", "reprotect", "end"
@@ -125,10 +128,27 @@ class MakeReady:
             if copy.state != "sealed" or not reaches(copy.level, "L1"):
                 return Later(self._settings.poll_s, f"the first point from {job.site.id}: {copy.state}")
             note = f"point {point.id} is in the vault of {old}"
+        gone = self._dismiss_gone(run, job, old)
+        note += f"; agents of servers that are gone: {', '.join(gone)}" if gone else ""
         self._go_on(run, END, REPROTECT, note)
         return None
 
     # -- the pieces
+
+    def _dismiss_gone(self, run: Run, job: MoveJob, old: str) -> list[str]:
+        """Agents of servers that the old site has no more, which would never again say that they stand still,
+        are off the list. A name that might mean a server that is there stays."""
+        cloud, gone = self._clouds.at(old), []
+        with run.store.read() as uow:
+            here = (Resource.site_id == old, Resource.system_id == job.document.system)
+            rows = uow.all(Resource, *here, Resource.kind == "server", Resource.external_id.is_not(None))
+        for name in self._witness.servers(job.group, old):
+            meant = [row for row in rows if is_called(row.name, (row.spec or {}).get("label"), name)]
+            if meant and not any(_is_there(cloud, str(row.external_id)) for row in meant):
+                run.must_hold()
+                self._witness.dismiss(job.group, old, name)
+                gone.append(name)
+        return gone
 
     def _watched(self, run: Run, job: MoveJob) -> MoveJob:
         """The job for acts at the old site, which ask before each that it is not in use again."""
@@ -170,6 +190,14 @@ class MakeReady:
         with run.write() as (uow, operation):
             operation.step = step
             run.journal(uow, past, "done", note)
+
+
+def _is_there(cloud: Cloud, server_id: str) -> bool:
+    try:
+        cloud.get_server(server_id)
+    except CloudNotFound:
+        return False
+    return True
 
 
 def _member(uow: UnitOfWork, system: str, site: str) -> PolicyMember:

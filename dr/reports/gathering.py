@@ -15,6 +15,7 @@ from cloudctl.models import (
     RecoveryPoint,
     Site,
 )
+from cloudctl.queries.failovers import part_state
 from cloudctl.store import UnitOfWork
 from dr.plans.document import Document, of_json
 from dr.reports import assembling
@@ -93,7 +94,7 @@ def of_failover(uow: UnitOfWork, row: Failover) -> Given:
         verdict=assembling.PASSED if is_over else assembling.FAILED,
         why=row.error_message or "",
         begun_at=row.asked_at,
-        ended_at=row.ended_at,
+        ended_at=row.ended_at or _at((row.times or {}).get(FailoverState.SHIFTED)),
         by=row.asked_by,
         reason=row.reason,
         move=row.kind,
@@ -101,12 +102,12 @@ def of_failover(uow: UnitOfWork, row: Failover) -> Given:
         point_age_s=row.rpo_s,
         time=time,
         is_one_clock=False,
-        parts=[_part(name, one) for name, one in ((row.made or {}).get("parts") or {}).items()],
-        checks=[
-            CheckTold(str(one["name"]), bool(one["is_passed"]), str(one.get("saw", "")))
-            for one in (row.made or {}).get("checks") or ()
+        parts=[_moved_part(name, one, row.asked_at) for name, one in _parts(row).items()],
+        checks=[*_checks(_parts(row)), *map(_check, (row.made or {}).get("checks") or ())],
+        timeline=[
+            Event(datetime.fromisoformat(at), state, at_s=_since(at, row.asked_at))
+            for state, at in (row.times or {}).items()
         ],
-        timeline=[Event(datetime.fromisoformat(at), state) for state, at in (row.times or {}).items()],
         words=[Word(one.user_id, one.role, one.at, one.opinion) for one in said],
         fence=row.fence or {},
         evidence=row.evidence or [],
@@ -200,6 +201,37 @@ def _part(name: str, row: Json) -> PartTold:
         name, str(row.get("progress") or row.get("state") or ""), row.get("begun_s"), row.get("active_s"),
         row.get("answered_s"), str(row.get("why") or ""),
     )  # fmt: skip
+
+
+def _parts(row: Failover) -> Json:
+    """What a move has noted of each part."""
+    found: Json = (row.made or {}).get("parts") or {}
+    return found
+
+
+def _moved_part(name: str, told: Json, asked_at: datetime) -> PartTold:
+    """The same of a move, in seconds since it was asked for."""
+    begun, stood, done = (_since(told.get(key), asked_at) for key in ("begun_at", "stood_at", "done_at"))
+    return PartTold(name, part_state(dict(told)), begun, stood, done, str(told.get("saw") or ""))
+
+
+def _checks(parts: Json) -> list[CheckTold]:
+    """What was asked of each part before the next one was begun."""
+    return [_check({**one, "name": f"{name}: {one['name']}"})
+            for name, told in parts.items() for one in told.get("checks") or ()]  # fmt: skip
+
+
+def _check(told: Json) -> CheckTold:
+    return CheckTold(str(told["name"]), bool(told["is_passed"]), str(told.get("saw", "")))
+
+
+def _at(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _since(text: str | None, begun_at: datetime) -> float | None:
+    at = _at(text)
+    return round((at - begun_at).total_seconds(), 3) if at is not None else None
 
 
 def _canary(told: Json | None) -> Canary | None:

@@ -13,16 +13,17 @@ from dr.failover.people import ring
 from dr.plans import databases as in_plans
 from dr.plans.document import of_json
 from dr.ways import measuring
-from dr.ways.database_flow import DEADLINE_S, KIND, SUBJECT
+from dr.ways.database_flow import ANEW, DEADLINE_S, KIND, SUBJECT
 
 Json = dict[str, Any]
 
 
-def set_up(core: Core, actor: Actor, key: str) -> Json:
+def set_up(core: Core, actor: Actor, key: str, *, is_anew: bool = False) -> Json:
     """Begin to make the database at the other site follow the one where the system runs.
 
-    Again changes nothing. Whatever the other server had is kept beside the copy that takes its place. Needs
-    dr.plan at both sites. Refused where the plan has no database, Conflict while it is moved or set up.
+    Again changes nothing. Whatever the other server had is kept beside the copy that takes its place; where
+    it was a database of the same data that writes, only with `is_anew`. Needs dr.plan at both sites. Refused
+    where the plan has no database, Conflict while it is moved or set up.
     """
     with core.store.write() as uow:
         plan = reads.find_plan(uow, actor, key)
@@ -34,9 +35,10 @@ def set_up(core: Core, actor: Actor, key: str) -> Json:
         if uow.count(Operation, *mine) or reads.is_moving(uow, plan.id):
             raise Conflict("the databases of {plan} are being turned already", plan=plan.name)
         work = operations.start(uow, core.clock, KIND, (SUBJECT, plan.id), plan.active_site_id, DEADLINE_S)
+        work.scratch = {ANEW: is_anew}
         ring(core, uow, work.id)
-        core.audit.record(uow, actor.user_id, "dr.database.setup", SUBJECT, plan.id, {"plan": plan.name},
-                          actor.trace_id)  # fmt: skip
+        core.audit.record(uow, actor.user_id, "dr.database.setup", SUBJECT, plan.id,
+                          {"plan": plan.name, ANEW: is_anew}, actor.trace_id)  # fmt: skip
         return {"id": plan.id, "name": plan.name, "state": str(work.state), "operation_id": work.id}
 
 

@@ -16,6 +16,7 @@ from dr.ways.databases import Databases, Pair
 
 KIND, SUBJECT = "databases", "protection_plan"  # of the operation
 DEADLINE_S = 24 * 3600
+ANEW = "is_anew"  # in the scratch: what the other one wrote gives way, and is kept beside
 
 
 class SetUpDatabases:
@@ -50,12 +51,12 @@ class SetUpDatabases:
         seen = self._asked.look(pair)
         if not streaming.is_set_up(seen, source, target):
             there = seen.get(target)
+            more: dict[str, str] = {}
             if isinstance(there, streaming.Told) and there.is_primary and self._is_same(seen, source):
-                raise Refused("both databases of {part} write, and were one once: say which is right, and "
-                              "rewind the other", part=part.name)  # fmt: skip
-            for site, playbook in ((source, databases.PRIMARY), (target, databases.STANDBY)):
+                more = self._kept(run, part, target)
+            for site, playbook, told in ((source, databases.PRIMARY, {}), (target, databases.STANDBY, more)):
                 run.must_hold()
-                self._asked.turn(pair, site, playbook, run.stopping.is_set)
+                self._asked.turn(pair, site, playbook, run.stopping.is_set, **told)
                 with run.write() as (uow, _operation):
                     run.journal(uow, f"{part.name} at {site}", "done", playbook)
             seen = self._asked.look(pair)
@@ -67,6 +68,18 @@ class SetUpDatabases:
             plan.copies = {**(plan.copies or {}), part.name: copies.after(None, now).as_json()}
             run.journal(uow, part.name, "done", f"{target} follows {source}")
         return None
+
+    @staticmethod
+    def _kept(run: Run, part: Part, target: str) -> dict[str, str]:
+        """The one at the other site may have written what nobody else has: only a person says that it gives
+        way, and then all of it is kept beside. Databases of servers made of one image look so as well."""
+        with run.store.read() as uow:
+            is_anew = bool((uow.need(Operation, run.operation_id).scratch or {}).get(ANEW))
+        if not is_anew:
+            hint = "if the one at {site} is to give way, and keep what it has beside: --anew"
+            raise Refused("both databases of {part} write, and are or were one", part=part.name, site=target,
+                          hint=hint)  # fmt: skip
+        return {"standby_keep": f"setup-{run.operation_id}"}
 
     @staticmethod
     def _is_same(seen: dict[str, streaming.Told | str], source: str) -> bool:

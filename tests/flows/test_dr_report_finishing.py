@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,18 @@ def test_earlier_drills_count_in_the_statistics_and_failed_ones_as_never_recover
     )
 
 
+_PASSED = {"name": "tcp://*:22", "is_passed": True}
+
+
+def a_part(now: datetime) -> dict[str, Any]:
+    """What a move has noted of a part that answered after 70 s."""
+    times = {"begun_at": 0, "stood_at": 30, "done_at": 70}
+    return {
+        **{key: (now + timedelta(seconds=seconds)).isoformat() for key, seconds in times.items()},
+        "saw": "", "checks": [{"name": "http://*:80/", "is_passed": True, "saw": "HTTP 200"}],
+    }  # fmt: skip
+
+
 def a_move(core: Core, plan_id: int, kind: str = "unplanned", state: str = "shifted") -> int:
     """A move that people asked for now, and that took 120 s."""
     now = core.clock.now()
@@ -203,6 +215,7 @@ def a_move(core: Core, plan_id: int, kind: str = "unplanned", state: str = "shif
         row = Failover(plan_id=plan_id, plan_sha256=plan.sha256, plan=plan.document, kind=kind,
                        from_site_id=plan.home_site_id, to_site_id=plan.recovery_site_id, state=state,
                        owner="f1", times=times, rpo_s=40.0, rto_s=120.0, fence={"rung": "lease"},
+                       made={"parts": {"app": a_part(now)}, "checks": [_PASSED]},
                        asked_at=now, asked_by="dora")  # fmt: skip
         return uow.add(row).id
 
@@ -216,6 +229,12 @@ def test_a_move_has_a_report_as_well(core: Core, finishing: Finishing) -> None:
     told = {one["name"]: one["seconds"] for one in report["recovery_time"]["segments"]}
     assert told == {"detect": None, "decide": 20.0, "fence": 20.0, "restore": 20.0, "boot": 20.0,
                     "app_ready": 20.0, "traffic": 20.0, "verified": 0.0}  # fmt: skip
+    assert report["parts"] == [{"name": "app", "state": "answered", "begun_s": 0.0, "active_s": 30.0,
+                                "answered_s": 70.0, "why": ""}]  # fmt: skip
+    assert [(one["name"], one["is_passed"]) for one in report["checks"]] == [
+        ("app: http://*:80/", True), ("tcp://*:22", True),
+    ]  # fmt: skip
+    assert [one["at_s"] for one in report["timeline"]] == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0]
 
 
 @pytest.mark.parametrize(("kind", "lost", "rpo_s"), [("unplanned", 2, 20.0), ("planned", 0, 0.0)])

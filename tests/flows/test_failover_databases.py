@@ -69,6 +69,26 @@ def test_where_only_databases_write_that_they_are_demoted_is_the_fence(tmp_path:
     world.close()
 
 
+def test_two_that_write_and_look_like_one_are_left_alone_until_somebody_says_which_gives_way(
+    tmp_path: Path,
+) -> None:
+    world = switching(tmp_path)
+    assert world.databases is not None
+    world.databases.at[ADDRESS[CITY]].system = world.databases.at[ADDRESS[PROVINCE]].system
+    assert world.write(CITY, "nobody else has this")
+    assert world.write(PROVINCE, "a")
+    core, dave = world.cores[CITY], world.actor(CITY, "dave")
+    done = world.run(database_asking.set_up(core, dave, PLAN)["operation_id"])
+    assert (done.state, done.error_code) == ("failed", Refused.code)
+    assert "--anew" in str(done.error_message)
+    assert world.log(CITY) == ["nobody else has this"]
+    asked = database_asking.set_up(core, dave, PLAN, is_anew=True)["operation_id"]
+    assert world.run(asked).state == "done"
+    assert world.log(CITY) == ["a"]
+    assert world.databases.at[ADDRESS[CITY]].kept == {f"setup-{asked}": ["nobody else has this"]}
+    world.close()
+
+
 def test_another_server_that_may_write_keeps_a_demoted_database_from_being_the_fence(tmp_path: Path) -> None:
     more = Part("batch", ("batch-1",), way=Way.NONE)
     world = switching(tmp_path, has_agents=False, parts=(DATABASE, WEB, more))

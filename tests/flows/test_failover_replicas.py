@@ -200,7 +200,9 @@ def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_i
         inside.delete_server(one.id)
     for _ in range(3):
         inside.list_servers()
+    assert witness.servers(PLAN, SOURCE) == ["budget-vm1"]
     replicated.make_ready(begun["operation_id"])
+    assert witness.servers(PLAN, SOURCE) == [], "it would never again say that it stands still"
     [(name, adopted)] = servers_of(world, CITY)
     for one in adopted:
         storage.write(CITY, one, b"written at the city")

@@ -28,6 +28,10 @@ class ReasonBody(Body):
     reason: str = Field("", max_length=1000)
 
 
+class SetUpBody(Body):
+    is_anew: bool = Field(False, description="what the other one wrote gives way, and is kept beside")
+
+
 @blueprint.get("/plans")
 @blueprint.input(PlansQuery, location="query")
 @blueprint.output(Listing)
@@ -94,10 +98,11 @@ def list_databases(key: str) -> dict[str, Any]:
 
 
 @blueprint.post("/plans/<key>/databases/setup")
+@blueprint.input(SetUpBody)
 @blueprint.output(Row)
-def set_up_databases(key: str) -> dict[str, Any]:
+def set_up_databases(key: str, json_data: SetUpBody) -> dict[str, Any]:
     """Have the database at the other site follow the one where the system runs; again changes nothing."""
-    return database_asking.set_up(core(), actor(), key)
+    return database_asking.set_up(core(), actor(), key, is_anew=json_data.is_anew)
 
 
 @blueprint.get("/plans/<key>/readiness")
