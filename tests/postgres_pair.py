@@ -43,16 +43,18 @@ class Pair:
             self._create(name)
 
     def _create(self, name: str) -> None:
+        """In a directory of root's, as the mount of a data volume is one."""
         place = self.home / name
-        place.mkdir()
-        if self.owner:
-            os.chown(place, pwd.getpwnam(self.owner).pw_uid, -1)
-        data = place / "data"
+        data, run = place / "data", place / "run"
+        for one in (place, data, run):
+            one.mkdir()
+            if self.owner and one is not place:
+                os.chown(one, pwd.getpwnam(self.owner).pw_uid, -1)
         self.run(
             "initdb", "-D", data, "-U", "postgres", "--auth-local=trust", "--no-sync", "--locale=C.UTF-8"
         )
-        options = f"-p {self.ports[name]} -c unix_socket_directories={place} -c fsync=off"
-        self.run("pg_ctl", "-D", data, "-w", "-l", place / "log", "-o", options, "start")
+        options = f"-p {self.ports[name]} -c unix_socket_directories={run} -c fsync=off"
+        self.run("pg_ctl", "-D", data, "-w", "-l", run / "log", "-o", options, "start")
 
     def run(self, program: str, *words: object) -> str:
         done = subprocess.run(
@@ -95,9 +97,9 @@ class Pair:
 
     def ask_kept(self, name: str, word: str, statement: str) -> str:
         """What a directory that was kept beside answers; the server of that name stands still."""
-        place, kept = self.home / name, self.home / name / f"data.cloudctl-kept-{word}"
-        options = f"-p {self.ports[name]} -c unix_socket_directories={place} -c fsync=off"
-        self.run("pg_ctl", "-D", kept, "-w", "-l", place / "log", "-o", options, "start")
+        run, kept = self.home / name / "run", self.home / name / f"data.cloudctl-kept-{word}"
+        options = f"-p {self.ports[name]} -c unix_socket_directories={run} -c fsync=off"
+        self.run("pg_ctl", "-D", kept, "-w", "-l", run / "log", "-o", options, "start")
         said = self.run("psql", "-h", place, "-p", self.ports[name], "-U", "postgres", "-A", "-t", "-c",
                         statement)  # fmt: skip
         self.run("pg_ctl", "-D", kept, "-m", "fast", "-w", "stop")

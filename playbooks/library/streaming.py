@@ -98,6 +98,8 @@ def stand_by(cluster: Cluster, params: dict) -> dict:
             raise Failure("it was a primary of the same data: rewind it, or say `anew`")
     if not os.path.exists(os.path.join(cluster.fresh, SIGNAL)):
         shutil.rmtree(cluster.fresh, ignore_errors=True)
+        os.mkdir(cluster.fresh, 0o700)  # its owner makes nothing where what is above is root's
+        os.chown(cluster.fresh, cluster.owner.pw_uid, cluster.owner.pw_gid)
         cluster.run("pg_basebackup", "-D", cluster.fresh, "-d", conninfo, "-X", "stream", "-S", SLOT,
                     "-c", "fast")  # fmt: skip
         cluster.keep_options(cluster.fresh)

@@ -165,7 +165,7 @@ class Cluster:
         while self.pid() is None and time.monotonic() < patience:
             time.sleep(PAUSE_S)
         if self.pid() is None:
-            log = os.path.join(os.path.dirname(self.data), "cloudctl-start.log")
+            log = os.path.join(self.data, "cloudctl-start.log")  # its owner may write nowhere else
             try:
                 self.run("pg_ctl", "-D", self.data, "-w", "-l", log, *self._options(), "start")
             except Failure:
