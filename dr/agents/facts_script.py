@@ -90,7 +90,9 @@ def main(question: str) -> int:
     if question == "rehearsal":
         return 0 if is_rehearsal() else 1
     is_right, seen = look(json.load(sys.stdin))
-    sys.stdout.write(seen + "\n")
+    with contextlib.suppress(BrokenPipeError):  # whoever asked is ended meanwhile
+        sys.stdout.write(seen + "\n")
+        sys.stdout.flush()
     return 0 if is_right else 1
 
 
