@@ -108,9 +108,7 @@ def read(uow: UnitOfWork, operation: Operation, installation: str, restore_id: i
         operation,
         restore,
         point,
-        ()
-        if restore.mode == BACK or restore.purpose == ADOPTING
-        else links_of(uow, point, restore.from_site_id),
+        links_of(uow, point, restore.from_site_id) if _reads_a_vault(restore) else (),
         uow.need(Site, restore.to_site_id),
     )
 

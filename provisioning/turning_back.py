@@ -39,4 +39,5 @@ def _stored(error: CloudctlError) -> Mapping[str, Any]:
     words = error.text()
     if error.cloud_request_id:
         words = words.removesuffix(f" [{error.cloud_request_id}]")
+    words = "; ".join((words, *map(str, error.faults)))
     return {"code": error.code, "message": words, "cloud_request_id": error.cloud_request_id}

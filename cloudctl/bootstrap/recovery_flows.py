@@ -86,7 +86,10 @@ def make_databases(core: Core, plays: Plays) -> Flow:
     """Makes the databases of a plan follow each other."""
     from dr.ways.database_flow import SetUpDatabases
 
-    return SetUpDatabases(databases_of(core.settings, plays))
+    settings = core.settings
+    return SetUpDatabases(
+        databases_of(settings, plays), _voting(settings) if settings.witness_file.exists() else None
+    )
 
 
 def databases_of(settings: Settings, plays: Plays) -> "Databases":

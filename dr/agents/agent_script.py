@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import http.client
 import json
 import os
@@ -63,11 +62,17 @@ def ask(question: str, about: str = "") -> tuple[int, str]:
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()
 
 
-machine = functools.lru_cache(maxsize=None)(ask)  # while we run it is the same
+def machine() -> str:
+    """The UUID that its cloud gave this machine; empty: none did."""
+    return ask("uuid")[1]
 
 
 class Silence(Exception):
     """No majority of the witness answered."""
+
+
+class Cut(Silence):
+    """Not even a connection to any member: there is no way to them."""
 
 
 class Witness:
@@ -80,9 +85,9 @@ class Witness:
         self._trust = ssl.create_default_context(cafile=config["ca"])
         self._trust.load_cert_chain(config["cert"], config["key"])
 
-    def read(self, group: str) -> tuple[float, Json]:
-        """When the question was asked that was answered, and the entry of the group; None: there is none."""
-        return self._get(self.key("register", group))[:2]
+    def read(self, *words: str) -> tuple[float, Json]:
+        """When the question was asked that was answered, and the entry of that name; None: there is none."""
+        return self._get(self.key(*words))[:2]
 
     def put(self, key: str, value: Json, keep_s: int = 0) -> None:
         """Replace what is there; it is forgotten after so long, 0: never."""
@@ -99,10 +104,6 @@ class Witness:
         answer = self._ask("kv/txn", {"compare": [is_same], "success": [{"request_put": put}]})[1]
         return bool(answer.get("succeeded"))
 
-    def home(self, group: str, here: str) -> Json:
-        """The site and server that a machine was settled as; None: nobody did."""
-        return self._get(self.key("homes", group, here))[1]
-
     def key(self, *words: str) -> str:
         """As cloudctl's driver names them."""
         return encoded(self._prefix + "/".join(quote(word, safe="") for word in words))
@@ -114,14 +115,14 @@ class Witness:
         return asked, None, "0"
 
     def _ask(self, path: str, body: Json) -> tuple[float, Json]:
-        said = []
+        said, is_there = [], False
         for member in list(self._members):
             place, asked = urlsplit(member), clock()
             line = http.client.HTTPSConnection(place.netloc, timeout=self._patience_s, context=self._trust)
             try:
                 line.request("POST", f"/v3/{path}", json.dumps(body))
                 answer = line.getresponse()
-                text = answer.read()
+                text, is_there = answer.read(), True
                 if answer.status == http.HTTPStatus.OK:
                     self._members.remove(member)
                     self._members.insert(0, member)  # who answers is asked first
@@ -129,9 +130,11 @@ class Witness:
                 said.append(f"{place.hostname}: {text.decode('utf-8', 'replace').strip()[:120]}")
             except (OSError, ValueError, http.client.HTTPException) as error:
                 said.append(f"{place.hostname}: {error or type(error).__name__}")
+                is_there = is_there or isinstance(error, ConnectionRefusedError)
             finally:
+                is_there = is_there or line.sock is not None
                 line.close()
-        raise Silence("; ".join(said))
+        raise (Silence if is_there else Cut)("; ".join(said))
 
 
 def encoded(text: str) -> str:
@@ -228,8 +231,8 @@ def kill_writers(config: Json) -> None:
 def end_former(mark: str) -> None:
     """Kill a keeper that an agent before us has left behind, perhaps stopped in the middle of something."""
     pid, started = 0, 0
-    with contextlib.suppress(OSError, ValueError), open(mark) as file:
-        pid, started = (int(word) for word in file.read().split())
+    with contextlib.suppress(ValueError):
+        pid, started = map(int, read_file(mark).split())
     while started and started_at(pid) == started:
         end_session(pid)
         pause(0.02)
@@ -252,9 +255,14 @@ def started_at(pid: int) -> int:
 
 def stat_of(pid: int) -> list[str]:
     """What the kernel says of a process from its state on; nothing where there is none."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()
-    return []
+    return read_file(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def read_file(path: str) -> str:
+    """Its text; empty where there is none."""
+    with contextlib.suppress(OSError), open(path) as file:
+        return file.read()
+    return ""
 
 
 def write_file(path: str, text: str) -> None:
@@ -272,10 +280,10 @@ def at_home(config: Json, witness: Witness) -> Json:
     A disk that was copied or moved to another machine brings a file that speaks of the first one. Whose that
     machine is, the move that made it has told the witness.
     """
-    here = machine("uuid")[1]
+    here = machine()
     if config.get("machine", "") in {"", here}:
         return config
-    home = witness.home(config["group"], here)
+    home = witness.read("homes", config["group"], here)[1]
     return None if home is None else {**config, **home, "place": home["site"]}
 
 
@@ -284,29 +292,27 @@ class Agent:
 
     def __init__(self, config: Json, witness: Witness, keeper: KeeperProcess) -> None:
         self._config, self._times = config, config["timing"]
-        self._group, self._site, self._server = config["group"], "", ""
+        self._group, self._site, self._key = config["group"], "", ""
         self._witness, self._keeper = witness, keeper
         self._file = os.path.join(config["state"], "epoch")
-        self._epoch, self._is_enrolled = self._newest_epoch(), False
+        self._epoch, self._is_enrolled = int(read_file(self._file) or 0), False
         self._said = -1  # the epoch of the register for which the word was said
 
     def turn(self) -> None:
         """Silence when no majority answers: then nothing is renewed, but in a rehearsal."""
         try:
             self._ask()
-        except Silence as silence:
+        except Cut as cut:
             if not self._rehearses():
                 raise
-            say(f"a rehearsal, cut off as it should be: the writers run ({silence})")
+            say(f"a rehearsal, cut off as it should be: the writers run ({cut})")
             self._grant(clock(), self._keeper.host())
 
     def _rehearses(self) -> bool:
-        """On a copy that a drill or a proof started, and that no witness answers.
-
-        One that got out hears the witness, to which nobody has told this machine, and runs nothing.
-        """
-        is_copy = self._config.get("machine", "") not in {"", machine("uuid")[1]}
-        return is_copy and not self._is_enrolled and machine("rehearsal")[0] == 0
+        """On a copy that a drill or a proof started. One that got out has a connection to the witness, to
+        which nobody has told this machine, and runs nothing."""
+        is_copy = self._config.get("machine", "") not in {"", machine()}
+        return is_copy and not self._is_enrolled and ask("rehearsal")[0] == 0
 
     def _grant(self, asked: float, host: float | None) -> None:
         lease_s = self._times["lease_s"]
@@ -317,7 +323,7 @@ class Agent:
             self._keeper.stop(0)
             return
         host = self._keeper.host()
-        asked, entry = self._witness.read(self._group)
+        asked, entry = self._witness.read("register", self._group)
         if entry is not None and entry["is_open"] and entry["holder"] == self._site:
             if entry["epoch"] > self._epoch:
                 self._epoch = entry["epoch"]
@@ -329,7 +335,7 @@ class Agent:
             say(f"epoch {entry['epoch']} is not ours to write: the writers are stopped")
             if self._keeper.stop(self._times["soft_s"]):
                 word = {"epoch": self._epoch, "at": stamp(), "seen": entry["epoch"]}
-                self._witness.put(self._key(), {**word, "lease_s": self._times["lease_s"]})
+                self._witness.put(self._key, {**word, "lease_s": self._times["lease_s"]})
                 self._said = entry["epoch"]
                 say("the writers stand still, and the witness knows")
 
@@ -337,19 +343,12 @@ class Agent:
         """Who may ever have a lease is on the list before. A machine that nobody settled says nothing."""
         home = at_home(self._config, self._witness)
         if home is None:
-            say(f"the agent was installed on another machine than {machine('uuid')[1]}: nothing runs")
+            say(f"the agent was installed on another machine than {machine()}: nothing runs")
             return False
-        self._site, self._server = home["site"], home["server"]
-        self._is_enrolled = self._witness.enrol(self._key(), self._times["lease_s"])
+        self._site = home["site"]
+        self._key = self._witness.key("agents", self._group, self._site, home["server"])
+        self._is_enrolled = self._witness.enrol(self._key, self._times["lease_s"])
         return self._is_enrolled
-
-    def _key(self) -> str:
-        return self._witness.key("agents", self._group, self._site, self._server)
-
-    def _newest_epoch(self) -> int:
-        with contextlib.suppress(FileNotFoundError), open(self._file) as file:
-            return int(file.read())
-        return 0
 
 
 def observe(config: Json, witness: Witness, place: Json) -> None:
@@ -391,8 +390,8 @@ def main(path: str) -> None:
         try:
             if agent is not None:
                 agent.turn()
-        except Silence as silence:
-            say(f"no majority of the witness answers: {silence}")
+        except (Silence, OSError) as error:
+            say(f"nothing is renewed: {error or type(error).__name__}")
         pause(config["timing"]["renew_s"] - (clock() - began))
 
 

@@ -154,7 +154,7 @@ class BackUpBucket:
             return outcome
         event = "cancel" if outcome.error.code == Cancelled.code else "fail"
         with run.write() as (uow, operation):
-            told = {"error_code": outcome.error.code, "error_message": outcome.error.text()}
+            told = {"error_code": outcome.error.code, "error_message": outcome.error.in_full()}
             move_point(uow, job.point.id, event, ended_at=run.clock.now(), **told)
             _end(uow, operation, job)
             run.journal(uow, "undo", "done")

@@ -79,7 +79,7 @@ class BackUpDatabase:
         job = load(run, self._settings)
         with run.write() as (uow, _operation):
             row = uow.need(DatabaseCopy, job.copy.id)
-            row.error_code, row.error_message = error.code, error.text()
+            row.error_code, row.error_message = error.code, error.in_full()
             row.state = FAILED if row.state == MAKING and not row.head_sha256 else row.state
             run.journal(uow, KIND, "failed", error.text(), error.cloud_request_id)
         _forget(job)

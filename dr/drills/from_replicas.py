@@ -1,7 +1,7 @@
 """The data of a drill out of what the storage replicates: a moment of the replicas, copied and adopted.
 
 The replicas go on as they are, and so does what they follow: its storage is asked for a moment and nothing
-else. What the servers are is told by the system's newest recovery point; no byte of it is used.
+else. What the servers are is told by a recovery point of the system; no byte of it is used.
 
 `drill.made["replicas"]` has `source`, `point`, `boots`; by position of the point's topology `pairs`, `types`
 (of the adopted volumes) and, at the end, `volumes`; `moment_at`, `has_moment`, `arrived_at`, `tried`; and

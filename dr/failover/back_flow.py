@@ -77,6 +77,7 @@ class MakeReady:
     def _quarantine(self, run: Run, job: MoveJob) -> Later | None:
         """The register names the new site, and nobody writes at the old one."""
         old, entry = job.failover.from_site_id, self._must_be_there(job)
+        self._dismiss_gone(run, job, old)
         enrolled = self._witness.servers(job.group, old)
         if enrolled and not without_agent(run, job.document, old, enrolled):
             word = self._witness.read_stopped(job.group, old)

@@ -1,15 +1,22 @@
 """The rungs that cut: the old site's storage refuses its writers, or its network lets none of them through.
 
-They reach into a site that goes on without knowing why, so they are for unplanned moves alone, and only where
+They reach into a site that goes on without knowing why, so they are for unplanned moves, and only where
 nothing gentler will do: with an agent on every server that can write, the end of their lease is waited for
 instead, which takes half a minute and breaks nothing. What is cut is written down before it is cut, read back
 after it, and given back with the move.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from cloudctl.errors import CloudNotFound, StorageBusy, WitnessUnavailable
+from cloudctl.errors import (
+    CloudBusy,
+    CloudctlError,
+    CloudNotFound,
+    StorageBusy,
+    WitnessUnavailable,
+)
 from cloudctl.lifecycle import Later
 from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Port, Replication
@@ -129,13 +136,26 @@ class StopServers:
         """It keeps nothing."""
 
     def lift(self, run: Run, job: MoveJob) -> Later | None:
-        start_again(job, self._clouds)
+        """What cloudctl has stopped runs again; what people stopped stays as it is. One that does not start
+        keeps none of the others."""
+        failed: list[CloudctlError] = []
+        for server_id, project_id in (job.made.get(STOPPED) or {}).items():
+            job.must_be_mine()
+            try:
+                self._clouds.at(job.failover.from_site_id).in_project(project_id).start_server(server_id)
+            except CloudNotFound:
+                continue  # somebody has deleted it
+            except CloudctlError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return None
 
 
-def stop(run: Run, job: MoveJob, clouds: Clouds, known: Mapping[str, str]) -> None:
+def stop(run: Run, job: MoveJob, clouds: Clouds, known: Mapping[str, str]) -> list[str]:
     """Shut down those of these servers of the old site that run; written down before, so that `lift` starts
-    them again. `known`: names by their ids."""
+    them again. `known`: names by their ids. The names of those that ran; what is in another state, and no
+    stop would change, is not among them."""
     cloud = clouds.at(job.failover.from_site_id)
     running = {one.id: one.project_id for one in cloud.list_all_servers()
                if one.id in known and one.status == _RUNS}  # fmt: skip
@@ -144,17 +164,9 @@ def stop(run: Run, job: MoveJob, clouds: Clouds, known: Mapping[str, str]) -> No
         run.must_hold()
         job.must_be_mine()
         cloud.ensure_own_access(project_id)
-        cloud.in_project(project_id).stop_server(server_id)
-
-
-def start_again(job: MoveJob, clouds: Clouds) -> None:
-    """What cloudctl has stopped at the old site runs again; what people stopped stays as it is."""
-    for server_id, project_id in (job.made.get(STOPPED) or {}).items():
-        job.must_be_mine()
-        try:
-            clouds.at(job.failover.from_site_id).in_project(project_id).start_server(server_id)
-        except CloudNotFound:
-            continue  # somebody has deleted it
+        with suppress(CloudBusy):  # on its way down, or soon to be asked again
+            cloud.in_project(project_id).stop_server(server_id)
+    return sorted(known[one] for one in running)
 
 
 class NetworkFence:

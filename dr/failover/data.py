@@ -36,16 +36,15 @@ class Data:
             raise Refused("{plan} cannot be moved to {site}", plan=job.group, site=job.site.id, faults=faults)
 
     def final_sync(self, run: Run, job: MoveJob) -> dict[str, Any] | Later:
-        """What was written last has arrived; what shows it, by way."""
+        """What was written last has arrived; what shows it, by way. One way after the other: a point of the
+        system is of all its volumes, and has to be taken before the storage lets go of some of them."""
         markers: dict[str, Any] = {}
-        waits = []
         for name, way, parts in self._named(job):
             found = way.final_sync(run, job, parts)
             if isinstance(found, Later):
-                waits.append(found)
-            else:
-                markers[name] = found
-        return _soonest(waits) or markers
+                return found
+            markers[name] = found
+        return markers
 
     def restore(self, run: Run, job: MoveJob) -> Later | None:
         """All that can be given back again is made ready."""

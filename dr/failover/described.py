@@ -1,4 +1,4 @@
-"""What a system consists of, as its newest recovery point tells, and what becomes of that at the target."""
+"""What a system consists of, as was told last where it runs, and what becomes of that at the target."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -61,6 +61,15 @@ def servers_of(run: Run, document: Document, site: str, without: Collection[str]
     }
 
 
+def servers_named(run: Run, document: Document, site: str, names: Collection[str]) -> dict[str, str]:
+    """Those of the system's servers at a site that the plan calls so: names by their ids there."""
+    return {
+        row.external_id: row.name
+        for said, row in _told(run, document, site)
+        if row.external_id and any(is_server(said, name) for name in names)
+    }
+
+
 def without_agent(run: Run, document: Document, site: str, enrolled: Sequence[str]) -> list[str]:
     """Those of them whose agent the witness has never heard of, by their names: nothing speaks for these.
 

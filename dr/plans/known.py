@@ -54,7 +54,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class Portrait:
-    """What the newest recovery point of the whole system tells of its servers, by their names then."""
+    """What was told last of the servers of the whole system, by their names then."""
 
     volumes: Mapping[str, frozenset[str]]  # Cinder's ids
     labels: Pairs = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Whether a system still looks as its newest recovery point tells. Pure.
+"""Whether a system still looks as it was told last, by a recovery point or a move. Pure.
 
 Replicated volumes are found by what the point says of the servers: a volume that was attached since would
 stay behind without a word, and one that was taken away would be looked for in vain.
@@ -36,7 +36,7 @@ def _of_part(
             continue  # a server that is missing is told of by whoever draws the plan
         volumes = {one.external_id: one.name for one in now.volumes}
         if changed := sorted([*(volumes[one] for one in volumes.keys() - told), *(told - volumes.keys())]):
-            template = "'{name}' has other volumes now than its newest recovery point tells: {volumes}"
+            template = "'{name}' has other volumes now than when it was described last: {volumes}"
             params = {"name": name, "volumes": ", ".join(changed), "system": system}
             yield Fault(f"parts.{part.name}", "volumes_changed", template, params, hint)
 

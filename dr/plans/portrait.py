@@ -54,8 +54,8 @@ def newest(uow: UnitOfWork, system: str, site: str) -> Told | None:
         RecoveryPoint.state == PointState.PROTECTED,
     )
     point = uow.first(RecoveryPoint, *here, order_by=[RecoveryPoint.taken_at.desc()])
-    moved, taken_at = _moved(uow, system, site), point.taken_at if point is not None else None
-    if moved is not None and (taken_at is None or moved.ended_at is None or taken_at < moved.ended_at):
+    moved = _moved(uow, system, site)
+    if moved is not None and not (point is not None and _is_of_now(point, moved)):
         ids = {int(position): str(one["volume"]) for position, one in moved.made.items()}
         return Told(uow.need(RecoveryPoint, moved.point_id), ids)
     if point is None:
@@ -74,6 +74,13 @@ def read(uow: UnitOfWork, system: str, site: str) -> Portrait | None:
         for one in told.servers
     }
     return Portrait(volumes, {str(one["name"]): str(one.get("label") or "") for one in told.servers})
+
+
+def _is_of_now(point: RecoveryPoint, moved: Restore) -> bool:
+    """Whether the point was taken after the move, and when its servers stood."""
+    if point.taken_at is None or moved.ended_at is None or not (point.topology or {}).get("servers"):
+        return False
+    return point.taken_at >= moved.ended_at
 
 
 def _moved(uow: UnitOfWork, system: str, site: str) -> Restore | None:

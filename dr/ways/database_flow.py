@@ -8,6 +8,7 @@ from cloudctl.errors import CloudctlError, Refused
 from cloudctl.lifecycle import Done, Failed, Later, Outcome
 from cloudctl.models import Operation, ProtectionPlan
 from cloudctl.operations import Run
+from dr.failover.protocols import Voting
 from dr.plans import copies
 from dr.plans import databases as in_plans
 from dr.plans.document import Part, of_json
@@ -22,8 +23,9 @@ ANEW = "is_anew"  # in the scratch: what the other one wrote gives way, and is k
 class SetUpDatabases:
     """Flow of the operations that set up the stream of a plan's databases."""
 
-    def __init__(self, asked: Databases) -> None:
+    def __init__(self, asked: Databases, witness: Voting | None) -> None:
         self._asked = asked
+        self._witness = witness  # None: this installation has none
 
     def advance(self, run: Run) -> Outcome:
         with run.store.read() as uow:
@@ -53,7 +55,7 @@ class SetUpDatabases:
             there = seen.get(target)
             more: dict[str, str] = {}
             if isinstance(there, streaming.Told) and there.is_primary and self._is_same(seen, source):
-                more = self._kept(run, part, target)
+                more = self._kept(run, part, source, target)
             for site, playbook, told in ((source, databases.PRIMARY, {}), (target, databases.STANDBY, more)):
                 run.must_hold()
                 self._asked.turn(pair, site, playbook, run.stopping.is_set, **told)
@@ -69,12 +71,19 @@ class SetUpDatabases:
             run.journal(uow, part.name, "done", f"{target} follows {source}")
         return None
 
-    @staticmethod
-    def _kept(run: Run, part: Part, target: str) -> dict[str, str]:
+    def _kept(self, run: Run, part: Part, source: str, target: str) -> dict[str, str]:
         """The one at the other site may have written what nobody else has: only a person says that it gives
-        way, and then all of it is kept beside. Databases of servers made of one image look so as well."""
+        way, and then all of it is kept beside. Databases of servers made of one image look so as well.
+
+        What this installation takes for the site of the system may be old: the witness has the last word.
+        """
         with run.store.read() as uow:
-            is_anew = bool((uow.need(Operation, run.operation_id).scratch or {}).get(ANEW))
+            operation = uow.need(Operation, run.operation_id)
+            plan = uow.need(ProtectionPlan, int(operation.subject_id)).name
+            is_anew = bool((operation.scratch or {}).get(ANEW))
+        entry = self._witness.read(plan) if self._witness is not None else None
+        if entry is not None and not (entry.is_open and entry.holder == source):
+            raise Refused("the witness says that {site} holds {plan}", site=entry.holder, plan=plan)
         if not is_anew:
             hint = "if the one at {site} is to give way, and keep what it has beside: --anew"
             raise Refused("both databases of {part} write, and are or were one", part=part.name, site=target,

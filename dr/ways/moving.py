@@ -1,6 +1,6 @@
 """The way of the parts whose volumes the storage replicates, as a move of their system uses it.
 
-What the servers are is told by the system's newest recovery point; no byte of it is used. The rows of what is
+What the servers are is told by a recovery point of the system; no byte of it is used. The rows of what is
 made are those of a restore that restores nothing: the volumes of its rows are adopted, and its servers are
 brought up as a restore's are.
 """
@@ -13,14 +13,14 @@ from typing import Any
 from cloudctl.config import Settings
 from cloudctl.errors import CloudctlError, Fault, Refused
 from cloudctl.lifecycle import Later
-from cloudctl.models import Failover, Project, Resource, Restore
+from cloudctl.models import Failover, Project, RecoveryPoint, Resource, Restore
 from cloudctl.operations import Run
 from cloudctl.ports import Clouds, Replication
 from dr import recording
 from dr.failover import described
-from dr.failover.cutting import start_again, stop
+from dr.failover.cutting import stop
 from dr.failover.job import MoveJob, remember
-from dr.failover.off import servers_of, still_on
+from dr.failover.off import servers_named
 from dr.plans import likeness, portrait
 from dr.plans.document import Part
 from dr.plans.facts import servers_at
@@ -36,7 +36,7 @@ from dr.ways.pairs import Pair
 from provisioning.lanes import Lanes
 
 PAIRS, ADOPTED, KEPT = "replica_pairs", "replica_volumes", "set_aside"  # in `made`
-TRIED = "adoptions_tried"
+TOLD, TRIED = "replica_portrait", "adoptions_tried"
 MOST_ADOPTIONS = 5
 
 
@@ -162,15 +162,12 @@ class ReplicationWay:
             return {name: described.addresses_of(uow.need(Resource, row)) for name, row in rows.items()}
 
     def let_go(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Later | None:
-        """The old side is written again where it had been let go, and its servers have their volumes."""
+        """The old side is written again where it had been let go. Its servers start with all that was cut."""
         ids = job.made.get(PAIRS) or {}
-        if not job.is_planned:
+        if not job.is_planned or not ids:
             return None
         old = job.failover.from_site_id
-        wait = way.give_back(self._replication, old, list(ids.values()), job.must_be_mine)
-        if wait is None:
-            start_again(job, self._clouds)
-        return wait
+        return way.give_back(self._replication, old, list(ids.values()), job.must_be_mine)
 
     def undo(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> int:
         """Rows count no more."""
@@ -208,14 +205,10 @@ class ReplicationWay:
     # -- the pieces
 
     def _shut_down(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> list[str]:
-        """Those of the old servers of these parts that still run, after each was told to stop."""
-        old, own = job.failover.from_site_id, set(_names(parts))
-        others = {name for one in job.document.parts for name in one.servers} - own
-        known = servers_of(run, job.document, old, others)
-        running = still_on(self._clouds, old, known)
-        if running:
-            stop(run, job, self._clouds, known)
-        return running
+        """Those of the old servers of these parts that still run, after each was told to stop. Others of the
+        system stay as they are: a database sends its last log while its server runs."""
+        known = servers_named(run, job.document, job.failover.from_site_id, _names(parts))
+        return stop(run, job, self._clouds, known)
 
     def _image(self, site: str, pair: Pair) -> str:
         """What the storage calls it just now: a vain adoption may have renamed it."""
@@ -238,7 +231,8 @@ class ReplicationWay:
         if missing:
             raise Refused("{site} has no copy of volume {names}", site=job.site.id, names=", ".join(missing))
         ids = {volumes[position]: found[volumes[position]] for position in sorted(volumes)}
-        remember(run, job.failover.id, **{PAIRS: ids})
+        told_by = {"point": told.point.id, "positions": sorted(volumes)}
+        remember(run, job.failover.id, **{PAIRS: ids, TOLD: told_by})
         return ids
 
     def _find(self, run: Run, job: MoveJob) -> Restore | None:
@@ -254,10 +248,9 @@ class ReplicationWay:
     def _begin(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Restore:
         """The rows of all that will be there; the plan's room is given back to be used for them."""
         with run.write() as (uow, _operation):
-            told = described.newest(uow, job)
-            assert told is not None
-            facts = described.read_facts(uow, job, told.point)
-            own = set(told.volumes_of(_names(parts)))
+            told = (uow.need(Failover, job.failover.id).made or {})[TOLD]  # not what is the newest by now
+            facts = described.read_facts(uow, job, uow.need(RecoveryPoint, told["point"]))
+            own = set(told["positions"])
             facts = replace(facts, volumes=[one for one in facts.volumes if one.position in own])
             drawn = described.draw_parts(job, facts, parts, facts.place)
             if drawn.faults:
@@ -270,7 +263,7 @@ class ReplicationWay:
             volumes = [{key: one[key] for key in keys if one[key] is not None} for one in drawn.volumes]
             restore = uow.add(
                 Restore(
-                    point_id=told.point.id, from_site_id=job.site.id, to_site_id=job.site.id,
+                    point_id=told["point"], from_site_id=job.site.id, to_site_id=job.site.id,
                     to_project=facts.external, purpose=ADOPTING, mode=SYSTEM, state="running",
                     plan={"volumes": volumes, "servers": list(drawn.servers)},
                     operation_id=run.operation_id, asked_at=run.clock.now(), asked_by=job.failover.asked_by,

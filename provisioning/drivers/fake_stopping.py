@@ -35,7 +35,7 @@ class FakeStopping:
         server = state.servers.get(server_id)
         if server is None or server.status == target:
             return
-        if server.status != source or server_id in state.going:
+        if server.status != source or server_id in state.going or server_id in state.passages:
             raise CloudBusy(
                 "server {id} is {status}", id=server_id, status=server.status,
                 cloud_request_id=state.request_id(),

@@ -123,25 +123,37 @@ def on_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def wakes(uuid: str, is_rehearsal: bool = False) -> None:
         said = {"uuid": (0, uuid.lower()), "rehearsal": (0 if is_rehearsal else 1, "")}
-        monkeypatch.setattr(agent_script, "machine", said.__getitem__)
+        plain = agent_script.ask
+        monkeypatch.setattr(agent_script, "ask", lambda word, *more: said.get(word) or plain(word, *more))
 
     return wakes
 
 
-def test_a_copy_in_a_rehearsal_lets_its_writers_run_only_where_no_witness_answers(
-    etcd_members: EtcdMembers, config: Json, on_machine: Callable[..., None]
+NOWHERE = "https://255.255.255.255:9"  # no way leads there
+
+
+def test_a_copy_in_a_rehearsal_lets_its_writers_run_only_where_no_way_leads_to_the_witness(
+    etcd_members: EtcdMembers, config: Json, on_machine: Callable[..., None], application: str
 ) -> None:
     witness, keeper, group = etcd_members.witness(), Keeper(), config["group"]
     witness.swap(None, Register(group, 4, "province", True, "province"))
-    cut = {**config, "machine": "id-1", "members": {"third": "https://127.0.0.1:9"}}
+    copy = {**config, "machine": "id-1", "timing": {**config["timing"], "ask_s": 0.5}}
+    cut = {**copy, "members": {"province": NOWHERE, "third": NOWHERE}}
     on_machine("id-2", is_rehearsal=True)
     before = agent_script.clock()
     agent_of(cut, keeper).turn()
     assert keeper.told == ["run"]
     assert before + 30 <= keeper.until <= agent_script.clock() + 30
-    agent_of({**config, "machine": "id-1"}, keeper).turn()
+    agent_of(copy, keeper).turn()
     assert keeper.told == ["run", "stop"]
     assert witness.servers(group, "province") == []
+    not_cut = (
+        application.replace("http", "https"),
+        "https://127.0.0.1:1",
+    )  # something is there, if no witness
+    for one in not_cut:
+        with pytest.raises(Silence):
+            agent_of({**copy, "members": {"province": NOWHERE, "third": one}}, keeper).turn()
     for here, is_rehearsal in (("id-2", False), ("id-1", True)):  # a copy of somebody's, and the original
         on_machine(here, is_rehearsal)
         with pytest.raises(Silence):

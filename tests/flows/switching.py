@@ -61,7 +61,8 @@ class Switching(World):
         way = ApplicationWay(self.asked(site))
         ready = MakeReady(clouds, core.settings, self.witness.at(site), {Way.APPLICATION: way})
         flows: dict[str, Flow] = {
-            KIND: self.flow(site), back.KIND: ready, database_flow.KIND: SetUpDatabases(self.asked(site)),
+            KIND: self.flow(site), back.KIND: ready,
+            database_flow.KIND: SetUpDatabases(self.asked(site), self.witness.at(site)),
         }  # fmt: skip
         return Engine(store or core.store, Living(self), flows, core.settings.lease_s)
 

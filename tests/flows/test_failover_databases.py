@@ -82,6 +82,13 @@ def test_two_that_write_and_look_like_one_are_left_alone_until_somebody_says_whi
     assert (done.state, done.error_code) == ("failed", Refused.code)
     assert "--anew" in str(done.error_message)
     assert world.log(CITY) == ["nobody else has this"]
+    entry = world.witness.read(PLAN)
+    assert entry is not None
+    moved = world.witness.swap(entry, replace(entry, epoch=entry.epoch + 1, holder=CITY))
+    done = world.run(database_asking.set_up(core, dave, PLAN, is_anew=True)["operation_id"])
+    assert (done.state, done.error_code) == ("failed", Refused.code), "this installation does not know it yet"
+    assert world.log(CITY) == ["nobody else has this"]
+    world.witness.swap(moved, replace(entry, epoch=entry.epoch + 2))
     asked = database_asking.set_up(core, dave, PLAN, is_anew=True)["operation_id"]
     assert world.run(asked).state == "done"
     assert world.log(CITY) == ["a"]

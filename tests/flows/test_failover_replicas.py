@@ -5,10 +5,11 @@ import pytest
 from cloudctl.errors import StorageBusy, StorageRefused
 from cloudctl.models import ProtectionPlan, Resource
 from cloudctl.operations import Engine
-from cloudctl.ports import Stopped
+from cloudctl.ports import NewServer, NewVolume, Stopped
 from cloudctl.ports.replication import ReplicaState
 from dr.failover import back
 from dr.failover.back_flow import MakeReady
+from dr.failover.cutting import StopServers
 from dr.failover.flow import Move
 from dr.failover.job import KIND, PLANNED, UNPLANNED
 from dr.plans.document import Way, of_json
@@ -17,7 +18,7 @@ from provisioning.drivers.fake_cloud import FakeClouds
 from provisioning.drivers.fake_images import SiteImages
 from provisioning.drivers.fake_replication import FakeReplication
 from provisioning.drivers.fake_storage import image_of
-from tests.builders import an_actor
+from tests.builders import a_resource, an_actor
 from tests.flows.protecting import CITY, SOURCE
 from tests.flows.restoring import servers_of
 from tests.flows.test_failover_points import PLAN, Moving, _Busy, moving, tiny_gib
@@ -47,7 +48,10 @@ class Replicated(Moving):
         world = self.world
         way = ReplicationWay(FakeClouds(world.clouds), self.replication, world.core.settings)
         seen = self.witness.at(CITY)
-        flow = Move(world.core.settings, seen, {Way.REPLICATION: way}, self, clock_s=self._seconds)
+        flow = Move(
+            world.core.settings, seen, {Way.REPLICATION: way}, self, clock_s=self._seconds,
+            rungs=[StopServers(FakeClouds(world.clouds), seen)],
+        )  # fmt: skip
         return Engine(world.core.store, _Busy(self), {KIND: flow}, world.core.settings.lease_s)
 
     def make_ready(self, operation_id: int) -> None:
@@ -99,6 +103,26 @@ def test_a_planned_move_brings_the_last_write_and_nobody_writes_at_the_old_site(
     assert {one.kind: one.state for one in rows} == {"server": "active", "port": "active", "volume": "active"}
     assert row.made["parts"]["app"]["addresses"]["budget-vm1"]
     replicated.world.assert_nothing_over()
+
+
+def test_servers_of_the_system_that_are_in_no_replicated_part_go_on(replicated: Replicated) -> None:
+    world = replicated.world
+    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
+    boot = inside.create_volume(NewVolume("batch-boot", 1, "standard", {}))
+    for _ in range(3):
+        inside.list_volumes()
+    inside.make_bootable(boot.id)
+    made = inside.create_server(
+        NewServer("batch", world.clouds[SOURCE].list_flavors()[0].id, boot.id, (), (), None, {})
+    )
+    replicated.old_servers()
+    a_resource(world.core, f"{SOURCE}-budget", {"instances": 1}, name="batch", external_id=made.id)
+    replicated.witness.enrol(PLAN, SOURCE, "batch")
+    replicated.witness.say_stopped(Stopped(PLAN, SOURCE, 1, "now", 2), "batch")
+    row = replicated.run(replicated.begin(PLANNED))
+    assert row.state == "shifted", row.error_message
+    assert replicated.old_servers() == {"SHUTOFF", "ACTIVE"}
+    assert world.clouds[SOURCE].get_server(made.id).status == "ACTIVE"
 
 
 def test_what_is_written_after_a_vain_attempt_is_behind_no_mark_of_it(replicated: Replicated) -> None:
@@ -218,3 +242,23 @@ def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_i
     assert not any(one.is_primary for one in storage.images[CITY].values())
     with world.core.store.read() as uow:
         assert {one.state for one in uow.all(Resource, Resource.name.in_([name]))} == {"active"}
+
+
+def test_a_server_that_is_gone_is_waited_for_by_nobody_though_its_agent_never_said_a_word(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, witness = replicated.world, replicated.witness
+    replicated.lose()
+    row = replicated.run(replicated.begin(UNPLANNED))
+    assert row.state == "shifted", row.error_message
+    witness.dismiss(PLAN, SOURCE, "budget-vm1")
+    witness.enrol(PLAN, SOURCE, "budget-vm1")
+    monkeypatch.setattr(Replicated, "live", lambda _self: None)
+    begun = back.begin(world.core, an_actor(world.core, "olga"), PLAN, "the fire is out")
+    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
+    for one in inside.list_servers():
+        inside.delete_server(one.id)
+    for _ in range(3):
+        inside.list_servers()
+    replicated.make_ready(begun["operation_id"])
+    assert witness.servers(PLAN, SOURCE) == []
