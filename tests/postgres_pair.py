@@ -100,7 +100,7 @@ class Pair:
         run, kept = self.home / name / "run", self.home / name / f"data.cloudctl-kept-{word}"
         options = f"-p {self.ports[name]} -c unix_socket_directories={run} -c fsync=off"
         self.run("pg_ctl", "-D", kept, "-w", "-l", run / "log", "-o", options, "start")
-        said = self.run("psql", "-h", place, "-p", self.ports[name], "-U", "postgres", "-A", "-t", "-c",
+        said = self.run("psql", "-h", run, "-p", self.ports[name], "-U", "postgres", "-A", "-t", "-c",
                         statement)  # fmt: skip
         self.run("pg_ctl", "-D", kept, "-m", "fast", "-w", "stop")
         return said.strip()
