@@ -117,6 +117,12 @@ def rabbit_environment(site: SiteLayout) -> dict[str, str]:
     }
 
 
+#: Open vSwitch 3.1.0 without a kernel module aborts at an assertion of its connection tracking, at random.
+#: Whatever else ends it is for `up` to see.
+_AGAIN = """trap 'kill "$child"; wait "$child"; exit' TERM
+while :; do "$@" & child=$!; wait "$child"; [ $? -eq 134 ] || exit; done"""
+
+
 def _base(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
     cnf, conf = site.etc / "mariadb.cnf", site.etc / "rabbitmq.conf"
     mariadb = ("mariadbd", f"--defaults-file={cnf}")
@@ -145,10 +151,13 @@ def _network(site: SiteLayout, env: Mapping[str, str]) -> tuple[Service, ...]:
     def daemon(*argv: str) -> Service:
         return Service(argv[0], "network", (*argv, quiet), directories)
 
+    def lasting(*argv: str) -> Service:
+        return Service(argv[0], "network", ("/bin/sh", "-c", _AGAIN, "again", *argv, quiet), directories)
+
     switch, north, south = (f"unix:{site.socket(name)}" for name in ("ovs-db", "ovn-nb", "ovn-sb"))
     return (
         *(database(name) for name in ("ovn-nb", "ovn-sb", "ovs-db")),
-        daemon("ovs-vswitchd", switch),
+        lasting("ovs-vswitchd", switch),
         daemon("ovn-northd", f"--ovnnb-db={north}", f"--ovnsb-db={south}"),
         daemon("ovn-controller", switch),
     )
