@@ -228,8 +228,8 @@ def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_i
     replicated.make_ready(begun["operation_id"])
     assert witness.servers(PLAN, SOURCE) == [], "it would never again say that it stands still"
     [(name, adopted)] = servers_of(world, CITY)
-    for one in adopted:
-        storage.write(CITY, one, b"written at the city")
+    for volume in adopted:
+        storage.write(CITY, volume, b"written at the city")
     witness.enrol(PLAN, CITY, name)
     home = replicated.begin(PLANNED)
     witness.say_stopped(Stopped(PLAN, CITY, 2, "now", 3), name)
