@@ -167,6 +167,8 @@ def test_a_planned_move_brings_the_last_write_and_the_citys_cinder_adopts_it(pai
     pairing.until(lambda: storage.marked(HOME, pair.id) == "city" or None, "the city's write")
     [back] = storage.replicas(HOME, (pair.id,))
     assert pairing.bytes.read(HOME, back.image) == b"written at the city"
+    assert back.image == image_of(adopted), "a name is written like data, and is copied like data"
+    assert storage.replicas(HOME, (adopted,))[0].id == pair.id
 
 
 def test_with_the_provinces_site_cut_off_its_copy_is_promoted_by_force_and_its_writes_are_kept(
