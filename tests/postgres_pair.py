@@ -48,6 +48,7 @@ class Pair:
         data, run = place / "data", place / "run"
         for one in (place, data, run):
             one.mkdir()
+            one.chmod(0o755 if one is place else 0o700)  # whatever the umask says
             if self.owner and one is not place:
                 os.chown(one, pwd.getpwnam(self.owner).pw_uid, -1)
         self.run(
