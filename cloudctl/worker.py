@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from celery import Celery
-from celery.worker import state as celery_state
+from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 
 from cloudctl import logs
@@ -46,6 +46,17 @@ class Listener(Consumer):  # type: ignore[misc]  # Celery has no types
 
     For a quorum queue Celery would also make 28 queues for tasks with a delay; ours have none.
     """
+
+    is_over: ClassVar[Callable[[], bool]]  # whether its worker stops
+    _is_ending = False  # it comes here once more on its way out
+
+    def perform_pending_operations(self) -> None:
+        """In each round of reading. Celery's own word to stop is one for all workers of a process, and who
+        begins to listen takes it back."""
+        if type(self).is_over() and not self._is_ending:
+            self._is_ending = True
+            raise WorkerShutdown(0)
+        super().perform_pending_operations()
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
         """The steps of starting and stopping."""
@@ -236,7 +247,6 @@ class Worker:
     def stop(self, within_s: float = 20.0) -> None:
         """End at the next good place. What cannot end in time is taken up by whoever comes next."""
         self._stopping.set()
-        celery_state.should_stop = 0  # seen by the thread that reads the socket; from here it would deadlock
         if not self.crew.stop(within_s):
             log.warning("stopped in the middle of operations; they go on when their lease has ended")
         for thread in self._threads:
@@ -261,13 +271,13 @@ class Worker:
 
     def _consume(self) -> None:
         """Hear bells until the connection is lost or the worker stops."""
-        celery_state.should_stop = None
+        own = type("OwnListener", (Listener,), {"is_over": staticmethod(self._stopping.is_set)})
         try:
             self._queue.WorkController(
                 hostname=f"cloudctl-{os.getpid()}@{socket.gethostname()}",
                 pool_cls="threads",
                 concurrency=1,
-                consumer_cls=Listener,
+                consumer_cls=own,
                 use_eventloop=False,  # its hub is not closed cleanly outside the main thread
             ).start()
         except Exception as error:  # whatever Celery or a transport raises: polling goes on

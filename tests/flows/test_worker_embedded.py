@@ -54,6 +54,23 @@ def test_a_bell_that_nobody_rang_costs_one_poll(shop: Shop) -> None:
     worker.stop()
 
 
+def test_a_worker_that_is_stopped_before_it_listens_hears_nothing_after_that(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(shop, open_queue(shop.core.settings), poll_s=NEVER_S)
+    is_asked = threading.Event()
+
+    def ask_until_stopped(_queue: object) -> None:
+        is_asked.set()
+        worker._stopping.wait(10)
+
+    monkeypatch.setattr("cloudctl.worker.queue_problem", ask_until_stopped)
+    worker.start()
+    assert is_asked.wait(10)
+    worker.stop()
+    assert not [one.name for one in worker._threads if one.is_alive()]
+
+
 def test_a_message_carries_the_id_and_nothing_else(shop: Shop) -> None:
     queue = open_queue(shop.core.settings)
     bell = QueueBell(queue)
