@@ -64,6 +64,7 @@ class Plan:
     def room(self, volumes: int, volume_gib: int) -> Amounts:
         """What the project must be allowed, beside this many volumes and GiB that it has by then."""
         flavors = [*(one.flavor for one in self.servers), self.probe.flavor]
+        ports = len(self.servers) + 2 * len(self.networks)
         return Amounts(
             {
                 Kind.INSTANCES: len(flavors),
@@ -71,7 +72,7 @@ class Plan:
                 Kind.RAM_MIB: sum(_number(one, "ram_mib") for one in flavors),
                 Kind.VOLUMES: volumes + 1,
                 Kind.VOLUME_GIB: volume_gib + self.probe.size_gib,
-                Kind.PORTS: len(self.servers) + 2 * len(self.networks),
+                Kind.PORTS: 2 * ports,  # near its limit Neutron refuses some that are made side by side
             }
         )
 
