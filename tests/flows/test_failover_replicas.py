@@ -54,6 +54,17 @@ class Replicated(Moving):
         )  # fmt: skip
         return Engine(world.core.store, _Busy(self), {KIND: flow}, world.core.settings.lease_s)
 
+    def begin_back(self) -> int:
+        """Ask for the way back, and delete the old servers, as people have to; the operation."""
+        world = self.world
+        begun = back.begin(world.core, an_actor(world.core, "olga"), PLAN, "the fire is out")
+        inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
+        for one in inside.list_servers():
+            inside.delete_server(one.id)
+        for _ in range(3):
+            inside.list_servers()
+        return int(begun["operation_id"])
+
     def make_ready(self, operation_id: int) -> None:
         """Work on the way back until it ends."""
         world = self.world
@@ -197,13 +208,9 @@ def test_after_a_loss_the_old_site_keeps_its_writes_and_follows_when_its_servers
     row = replicated.run(replicated.begin(UNPLANNED))
     storage.cut.clear()
     world.clouds[SOURCE].state.is_cut_off = False
-    begun = back.begin(world.core, an_actor(world.core, "olga"), "budget", "the fire is out")
+    begun = replicated.begin_back()
     inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
-    for one in inside.list_servers():
-        inside.delete_server(one.id)
-    for _ in range(3):
-        inside.list_servers()
-    replicated.make_ready(begun["operation_id"])
+    replicated.make_ready(begun)
     kept = replicated.row(row.id).made["set_aside"]
     assert len(kept) == len(world.volumes) == 2
     assert b"lost in the fire" in {storage.read(SOURCE, name) for name in kept.values()}
@@ -218,14 +225,9 @@ def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_i
     world, storage, witness = replicated.world, replicated.storage, replicated.witness
     there = replicated.run(replicated.begin(PLANNED))
     assert there.state == "shifted", there.error_message
-    begun = back.begin(world.core, an_actor(world.core, "olga"), PLAN, "the repair is over")
-    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
-    for one in inside.list_servers():
-        inside.delete_server(one.id)
-    for _ in range(3):
-        inside.list_servers()
+    begun = replicated.begin_back()
     assert witness.servers(PLAN, SOURCE) == ["budget-vm1"]
-    replicated.make_ready(begun["operation_id"])
+    replicated.make_ready(begun)
     assert witness.servers(PLAN, SOURCE) == [], "it would never again say that it stands still"
     [(name, adopted)] = servers_of(world, CITY)
     for volume in adopted:
@@ -247,18 +249,13 @@ def test_what_a_move_has_brought_goes_back_before_anybody_has_taken_a_point_of_i
 def test_a_server_that_is_gone_is_waited_for_by_nobody_though_its_agent_never_said_a_word(
     replicated: Replicated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, witness = replicated.world, replicated.witness
+    witness = replicated.witness
     replicated.lose()
     row = replicated.run(replicated.begin(UNPLANNED))
     assert row.state == "shifted", row.error_message
     witness.dismiss(PLAN, SOURCE, "budget-vm1")
     witness.enrol(PLAN, SOURCE, "budget-vm1")
     monkeypatch.setattr(Replicated, "live", lambda _self: None)
-    begun = back.begin(world.core, an_actor(world.core, "olga"), PLAN, "the fire is out")
-    inside = world.clouds[SOURCE].in_project(world.external[SOURCE])
-    for one in inside.list_servers():
-        inside.delete_server(one.id)
-    for _ in range(3):
-        inside.list_servers()
-    replicated.make_ready(begun["operation_id"])
+    begun = replicated.begin_back()
+    replicated.make_ready(begun)
     assert witness.servers(PLAN, SOURCE) == []
