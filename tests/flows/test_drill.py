@@ -11,10 +11,13 @@ from cloudctl.errors import CloudQuotaExceeded, CloudRejected, Conflict, Refused
 from cloudctl.models import Drill, Notice, Operation, ProtectionPlan, Site, Step
 from cloudctl.operations import Run
 from cloudctl.store import UnitOfWork
+from dr.agents import facts_script
 from dr.drills import asking
 from dr.drills.asking import Asked
 from dr.drills.ends import Ending
 from dr.isolated.checks import Check
+from dr.isolated.laying import EYE
+from dr.marks import TAG_REHEARSAL
 from dr.plans.document import Part, Sentinels
 from dr.reports.finishing import Finishing
 from provisioning.drivers.fake_state import Call
@@ -90,6 +93,17 @@ def test_a_leak_while_it_is_held_takes_the_verdict_back(world: Protected) -> Non
     row = rehearsing.work(world, row)
     assert (row.verdict, row.ended_at) == ("inconclusive", world.clock.now())
     rehearsing.assert_gone(world)
+
+
+def test_a_copy_is_told_that_it_is_rehearsed_and_so_is_no_other_server(world: Protected) -> None:
+    rehearsing.set_up(world)
+    world.back_up()
+    rehearsing.work(world, rehearsing.begin(world, hold_s=3600), until="holding")
+    there = world.clouds[CITY].state.servers.values()
+    told = {one.name: one.tags.get(TAG_REHEARSAL) for one in there}
+    assert told.pop(EYE) is None
+    assert set(told.values()) == {"yes"}
+    assert TAG_REHEARSAL == facts_script.TAG
 
 
 def test_a_part_that_hangs_delays_nobody_who_does_not_need_it(world: Protected) -> None:
