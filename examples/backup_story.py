@@ -27,6 +27,7 @@ FIRST = ("wang", "alice", "bob", "carol", "ivan")
 FULL_NOTE = "before the full point"
 AFTER = ("wang", "carol", "heidi")
 _ASK = "import urllib.request as u; print(u.urlopen('http://127.0.0.1{path}'{body}).read().decode())"
+_SSH = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=5", "LogLevel=ERROR")
 
 
 def install(server: Server, people: tuple[str, ...]) -> None:
@@ -77,21 +78,20 @@ def built(number: int) -> tuple[str, str]:
 def inside(address: str, path: str, note: str | None = None) -> object:
     """What the application in the guest answers, asked from within, with the key of the request."""
     body = "" if note is None else f",b'{note}'"
-    command = f'python3 -c "{_ASK.format(path=path, body=body)}"'
-    options = (
-        "StrictHostKeyChecking=no",
-        "UserKnownHostsFile=/dev/null",
-        "ConnectTimeout=5",
-        "LogLevel=ERROR",
-    )
+    said = on_guest(address, f'python3 -c "{_ASK.format(path=path, body=body)}"')
+    say(f"$ ssh debian@{address}  {path}   ->  {said.strip()}", "33")
+    return json.loads(said)
+
+
+def on_guest(address: str, command: str, text: str = "") -> str:
+    """What a command in the guest says, with this at its standard input; asked for until it succeeds."""
     private = Path(os.environ["STORY_KEY"])
-    argv = ["ssh", "-i", str(private), *(f"-o{one}" for one in options), f"debian@{address}", command]
+    argv = ["ssh", "-i", str(private), *(f"-o{one}" for one in _SSH), f"debian@{address}", command]
     until = time.monotonic() + 300
     while True:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            say(f"$ ssh debian@{address}  {path}   ->  {done.stdout.strip()}", "33")
-            return json.loads(done.stdout)
+            return done.stdout
         if time.monotonic() > until:
             raise StoryError(f"the guest at {address} does not answer:\n{done.stderr[-500:]}")
         time.sleep(2)

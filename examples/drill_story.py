@@ -1,8 +1,8 @@
 """The story of disaster recovery, on the lab with real guests.
 
 One application on volumes that the storage replicates (T3) and one whose PostgreSQL replicates itself (T4)
-are rehearsed; the first moves to the city and back as planned; then the province is cut off, and it moves
-without its old site.
+are rehearsed; the first moves to the city and back as planned; then the province is cut off with its cloudctl
+and its database, and the city moves it with a cloudctl of its own.
 Records go through both all the time, and each report says what of them came back.
 
     CLOUDCTL_HOME=... python examples/drill_story.py
@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import city_words
 import recovery_words as words
 import telling
 from backup_story import FIRST, FULL_NOTE, ask_for, build, built, city_project, inside, install, protect, take
@@ -124,17 +125,32 @@ def there_and_back(server: str) -> None:
     words.make_ready("assets", "city-1", words.now_called(ASSETS, "city-1"), "恢复双向保护")
 
 
-def cut_off() -> None:
-    """The province is cut off from everything; two places see it, and the city goes on alone."""
-    eyes = words.Observers("assets", "province", "http://10.101.1.2:5000/v3")
+def cut_off(plan: str, servers: list[Server]) -> None:
+    """The province is cut off from everything, and its cloudctl is gone with its database. Two places see it,
+    and the city moves the system with a cloudctl of its own. Then the province is back and is told."""
+    home = servers[-1]
+    city_words.remember_elsewhere(telling.HOME)
+    home.stop()
+    home.start()
+    city = city_words.stand_by()
+    servers.append(city_words.server(city))
+    eyes = words.Observers(plan, "province", "http://10.101.1.2:5000/v3")
     try:
+        run("cloudctl", "dr", "export", "status", user="judy")
+        home.stop()
         run("cloudctl", "lab", "site", "cut", "province")
-        say("$ # 两处观察点确认省级节点失联", "33")
-        words.wait_until_gone("assets", "province")
-        words.tell("failover", words.move("assets", "--unplanned", "--accept-stale", reason="省级节点失联"))
+        say("$ # 省级 cloudctl 与数据库已不可用；两处观察点确认省级节点失联", "33")
+        with city_words.at(city):
+            words.wait_until_gone(plan, "province")
+            city_words.take_over()
+            words.tell("failover", words.move(plan, "--unplanned", "--accept-stale", reason="省级节点失联"))
     finally:
         run("cloudctl", "lab", "site", "join", "province")
         eyes.stop()
+    home.start()
+    city_words.merge()
+    with city_words.at(city):
+        city_words.stand_down()
 
 
 def tell(servers: list[Server]) -> None:
@@ -154,8 +170,8 @@ def tell(servers: list[Server]) -> None:
     chapter(5, "An application whose database replicates itself, and its drill", "双活应用（T4）")
     streaming()
     words.rehearse("pay")
-    chapter(6, "The province is cut off", "省级节点失联，非计划切换")
-    cut_off()
+    chapter(6, "The province is cut off, and its cloudctl with it", "省级节点失联，地市独立切换")
+    cut_off("assets", servers)
 
 
 def main() -> int:

@@ -68,6 +68,20 @@ def make_ready(plan: str, site: str, server: str, reason: str) -> None:
     run("openstack", "--os-cloud", site, "server", "delete", "--all-projects", "--wait", server)
     run("cloudctl", "dr", "failback", "start", plan, "--reason", reason, "--wait", user="judy")
     run("cloudctl", "site", "sync", site, user="wang", show=False)
+    wait_until_ready(plan)
+
+
+def wait_until_ready(plan: str) -> None:
+    """Until its next look has held the room there that a move would need."""
+    until = time.monotonic() + 180
+    while True:
+        try:
+            run("cloudctl", "dr", "readiness", plan, user="wang", show=False)
+            return
+        except StoryError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(5)
 
 
 def now_called(system: str, site: str) -> str:

@@ -86,7 +86,7 @@ class Server:
 
     def __init__(self, listen: str) -> None:
         self._listen = listen
-        self._log = HOME / "story" / "serve.log"
+        self._log = HOME / "story" / f"serve-{listen.rpartition(':')[2]}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -45,6 +45,7 @@ def a_drill(**values: Any) -> Given:
     document = values.pop("document", a_document())
     spans = [
         Span("restore", 0.0, 96.4),
+        Span("probe", 96.4, 96.9),
         Span("boot", 96.9, 121.3),
         Span("boot", 131.0, 149.2),
         Span("app_ready", 121.3, 130.5),

@@ -6,6 +6,7 @@ Whatever goes wrong, it ends in cleaning, and cleaning ends only when nothing wi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from cloudctl.config import Settings
@@ -63,6 +64,7 @@ class Rehearse:
 
     def advance(self, run: Run) -> Outcome:
         while True:
+            began_s = run.clock.ticks()
             job = load(run, self._settings.installation)
             if job.state is DrillState.DONE:
                 return Done()
@@ -72,7 +74,7 @@ class Rehearse:
                 continue
             wait = self._stages[job.state](run, job)
             if wait is not None:
-                return wait
+                return _paced(wait, run.clock.ticks() - began_s)
 
     def give_up(self, run: Run, error: CloudctlError) -> Outcome:
         """What could not be made says nothing about the plan; what was made goes, however long it takes."""
@@ -281,3 +283,11 @@ class Rehearse:
         begun_s = float(job.seen["times"][since])
         limit_s = self._settings.proof_patience_s if patience_s is None else patience_s
         return self._log.at_s(run, job)[0] - begun_s > limit_s
+
+
+def _paced(wait: Outcome, took_s: float) -> Outcome:
+    """A look each so often, the time of the look itself counted in; a quarter of the pause stays, so that a
+    cloud that answers slowly is not asked without end."""
+    if not isinstance(wait, Later):
+        return wait
+    return replace(wait, seconds=max(wait.seconds / 4, wait.seconds - took_s))

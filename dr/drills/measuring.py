@@ -17,7 +17,16 @@ from dr.drills.scene import Questions
 from dr.drills.staging import Seen
 from dr.isolated.probe import Report
 from dr.plans.document import Document
-from dr.reports.recovery_time import APP_READY, BOOT, OF_DRILLS, RESTORE, VERIFIED, Span, measure
+from dr.reports.recovery_time import (
+    APP_READY,
+    BOOT,
+    OF_DRILLS,
+    PROBE,
+    RESTORE,
+    VERIFIED,
+    Span,
+    measure,
+)
 
 #: What the journal says of a part.
 STEP_OF = {
@@ -81,7 +90,9 @@ def figures(job: DrillJob, at_s: float) -> Figures:
     verified_s = times.get("verified")
     counted = {one.name for one in job.document.parts if one.is_critical}
     stands = [one for name, one in job.stands.items() if name in counted]
-    spans = [Span(RESTORE, 0.0, times.get("cloned"))]
+    cloned_s, begun_s = times.get("cloned"), times.get("starting")
+    spans = [Span(RESTORE, 0.0, cloned_s)]
+    spans += [Span(PROBE, cloned_s, begun_s)] if cloned_s is not None else []
     spans += [Span(BOOT, one.begun_s, one.active_s) for one in stands if one.begun_s is not None]
     spans += [Span(APP_READY, one.active_s, one.answered_s) for one in stands if one.active_s is not None]
     ready_s = max((one.answered_s for one in stands if one.answered_s is not None), default=0.0)

@@ -17,6 +17,7 @@ from cloudctl.errors import CloudctlError, CloudNotFound, Conflict, Refused
 from cloudctl.lifecycle import Done, Failed, Later, Outcome, PointState
 from cloudctl.models import (
     BackupPolicy,
+    Failover,
     Operation,
     PointCopy,
     PolicyMember,
@@ -28,7 +29,7 @@ from cloudctl.ports import Cloud, Clouds, Register
 from cloudctl.store import UnitOfWork
 from dr.failover.cutting import NetworkFence
 from dr.failover.data import Data
-from dr.failover.job import MoveJob, load
+from dr.failover.job import MoveJob, load, look_soon
 from dr.failover.off import servers_of, still_on, without_agent
 from dr.failover.protocols import DataWay, Voting
 from dr.levels import reaches
@@ -191,6 +192,8 @@ class MakeReady:
         with run.write() as (uow, operation):
             operation.step = step
             run.journal(uow, past, "done", note)
+            if step == END:
+                look_soon(uow, uow.need(Failover, int(run.subject_id)))
 
 
 def _is_there(cloud: Cloud, server_id: str) -> bool:

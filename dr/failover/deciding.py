@@ -21,7 +21,7 @@ from cloudctl.store import UnitOfWork
 from dr.failover import evidence
 from dr.failover.approving import NEEDED, counted, other_role
 from dr.failover.asking import Outlook
-from dr.failover.job import RETURNABLE, SUBJECT, UNPLANNED, UNREAD, go
+from dr.failover.job import RETURNABLE, SUBJECT, UNPLANNED, UNREAD, go, look_soon
 from dr.failover.people import (
     MIN_REASON,
     MOST_TEXT,
@@ -128,6 +128,7 @@ def commit(core: Core, actor: Actor, failover_id: int) -> Json:
         must_be(row, FailoverState.SHIFTED)
         go(row, "commit", core.clock.now().isoformat())
         row.ended_at = core.clock.now()
+        look_soon(uow, row)
         settle(uow, core.clock, (SUBJECT, row.id))
         record(core, uow, actor, "commit", row)
         return told(row)

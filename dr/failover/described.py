@@ -31,12 +31,21 @@ def read_facts(uow: UnitOfWork, job: MoveJob, point: RecoveryPoint) -> restore_f
 def draw_parts(
     job: MoveJob, facts: restore_facts.Facts, parts: Sequence[Part], place: restore_plan.Place
 ) -> Plan:
-    """What is made at the target; only the servers of these parts, with all that the plan maps."""
+    """What is made at the target, with all that the plan maps: only the servers of these parts, and no volume
+    that comes with another part, by its own way."""
     mapping = mapping_between(job.document, facts.point.site_id, job.site.id)
     names = {name for part in parts for name in part.servers}
     servers = [one for one in facts.servers if any(is_server(one, name) for name in names)]
     wish = Wish(SYSTEM, (), mapping.get("flavors", {}), mapping.get("types", {}), mapping.get("networks", {}))
-    drawn = restore_plan.draw(wish, facts.volumes, servers, place, ())
+    others = {name for part in job.document.parts for name in part.servers} - names
+    elsewhere = {
+        position
+        for one in facts.servers
+        if any(is_server(one, name) for name in others)
+        for position in (one.get("boot"), *(one.get("data") or ()))
+    }
+    volumes = [one for one in facts.volumes if one.position not in elsewhere]
+    drawn = restore_plan.draw(wish, volumes, servers, place, ())
     if facts.project:
         return drawn
     fault = Fault("project", "no_project", "{system} has no project at {site}",

@@ -104,6 +104,8 @@ def enter(uow: UnitOfWork, run: Run, job: MoveJob, event: str, note: str = "") -
         return None
     go(row, event, run.clock.now().isoformat())
     run.journal(uow, row.state, "done", note)
+    if row.state in ENDED:
+        look_soon(uow, row)
     if job.audit is not None:
         told = {"plan": job.group, "from": row.from_site_id, "to": row.to_site_id, "note": note}
         job.audit.record(uow, SYSTEM.user_id, f"failover.{row.state}", SUBJECT, row.id, told)
@@ -114,6 +116,11 @@ def go(row: Failover, event: str, at: str) -> None:
     """The next state by the table, and when it was reached. WrongState where there is none."""
     row.state = move(FAILOVER, FailoverState(row.state), event)
     row.times = {**(row.times or {}), row.state: at}
+
+
+def look_soon(uow: UnitOfWork, row: Failover) -> None:
+    """The plan is looked at in the next round of its lookers: its state, and the room that it holds."""
+    uow.need(ProtectionPlan, row.plan_id).seen_at = None
 
 
 def remember(run: Run, failover_id: int, **values: Any) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DETECT, DECIDE, FENCE, RESTORE = "detect", "decide", "fence", "restore"
+DETECT, DECIDE, FENCE, RESTORE, PROBE = "detect", "decide", "fence", "restore", "probe"
 BOOT, APP_READY, TRAFFIC, VERIFIED = "boot", "app_ready", "traffic", "verified"
 SEGMENTS = (DETECT, DECIDE, FENCE, RESTORE, BOOT, APP_READY, TRAFFIC, VERIFIED)
-#: A rehearsal begins with the data and ends with the checks: nobody is told, cut off or moved.
-OF_DRILLS = (RESTORE, BOOT, APP_READY, VERIFIED)
+#: A rehearsal begins with the data and ends with the checks: nobody is told, cut off or moved. It starts
+#: nothing before its probe has spoken, for which no move waits.
+OF_DRILLS = (RESTORE, PROBE, BOOT, APP_READY, VERIFIED)
+_ORDER = (DETECT, DECIDE, FENCE, RESTORE, PROBE, BOOT, APP_READY, TRAFFIC, VERIFIED)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def measure(
     Each segment counts from where those before it ended to where it ended itself, so that they add up to the
     whole. `until_s`: when it was given up, where it was; all on the same clock.
     """
-    wanted = [one for one in SEGMENTS if one in set(exercised)]
+    wanted = [one for one in _ORDER if one in set(exercised)]
     own = [one for one in spans if one.segment in wanted]
     start = fault_s if fault_s is not None else min((one.begun_s for one in own), default=0.0)
     cursor, told = start, dict[str, float | None]()
@@ -98,7 +100,8 @@ def measure(
         told[name] = round(end - cursor, 3)
         cursor = end
     is_whole = all(told[name] is not None for name in wanted if name == VERIFIED) and bool(wanted)
-    segments = tuple(Segment(name, told.get(name), name in wanted) for name in SEGMENTS)
+    shown = [name for name in _ORDER if name in SEGMENTS or name in wanted]
+    segments = tuple(Segment(name, told.get(name), name in wanted) for name in shown)
     ended = [one.ended_s for one in own if one.ended_s is not None]
     last = max([cursor, *ended, *([until_s] if until_s is not None else [])])
     rto = round(cursor - start, 3) if is_whole else None

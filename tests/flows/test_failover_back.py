@@ -47,7 +47,7 @@ def world(tmp_path: Path) -> Iterator[Protected]:
             ProtectionPlan(
                 name=PLAN, system_id=SYSTEM, document=document.as_json(), sha256=document.sha256,
                 state=PlanState.VERIFIED, home_site_id=SOURCE, recovery_site_id=CITY, active_site_id=CITY,
-                epoch=2, created_at=clock.now(), created_by="dave",
+                epoch=2, created_at=clock.now(), created_by="dave", seen_at=clock.now(),
             )
         )  # fmt: skip
         uow.add(
@@ -100,6 +100,12 @@ def run(world: Protected, witness: FakeWitness, operation_id: int, patience: int
         world.clock.advance(5)
 
 
+def looked_at(world: Protected) -> bool:
+    with world.core.store.read() as uow:
+        [plan] = uow.all(ProtectionPlan)
+    return plan.seen_at is not None
+
+
 def said(epoch: int = 2) -> Stopped:
     return Stopped(PLAN, SOURCE, 1, "now", epoch)
 
@@ -109,9 +115,11 @@ def test_what_only_the_old_site_has_is_kept_and_backups_turn_round(world: Protec
         row = uow.all(Resource, Resource.name == "budget-boot")[0]
         uow.add(Resource(**{**_columns(row), "id": "moved", "site_id": CITY, "project_id": "city-1-budget",
                             "external_id": _volume_at_the_city(world)}))  # fmt: skip
+    assert looked_at(world)
     operation_id = begin(world)
     run(world, a_witness(said()), operation_id)
     operation = world.operation(operation_id)
+    assert not looked_at(world), "what a way back needs is looked for at once, not in five minutes"
     assert operation.state == "done", f"{operation.step}: {operation.why} {operation.error_message}"
     with world.core.store.read() as uow:
         points = uow.all(RecoveryPoint, order_by=[RecoveryPoint.created_at])

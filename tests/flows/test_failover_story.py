@@ -8,7 +8,7 @@ import pytest
 
 from cloudctl.errors import Conflict, Refused, StorageRefused, WitnessUnavailable, WrongState
 from cloudctl.lifecycle import FAILOVER
-from cloudctl.models import AuditEvent, Notice
+from cloudctl.models import AuditEvent, Notice, ProtectionPlan
 from cloudctl.ports import Register
 from dr.failover import deciding
 from dr.failover.job import PLANNED, UNPLANNED
@@ -198,10 +198,14 @@ def test_data_that_cannot_come_ends_the_move_before_anything_is_taken(world: Wor
 
 def test_a_move_is_committed_by_a_person_and_everything_is_in_the_audit(world: World) -> None:
     failover_id = world.begin(PLANNED)
+    with world.cores[CITY].store.write() as uow:
+        uow.all(ProtectionPlan)[0].seen_at = world.cores[CITY].clock.now()
     world.work(CITY, failover_id)
     assert deciding.commit(world.cores[CITY], world.actor(CITY, "olga"), failover_id)["state"] == "committed"
     with world.cores[CITY].store.read() as uow:
         acts = [one.action for one in uow.all(AuditEvent) if one.action.startswith("failover.")]
+        [plan] = uow.all(ProtectionPlan)
+    assert plan.seen_at is None, "the next round of looks holds room for the way back"
     states = "reserved drained seized fenced synced promoting promoted opened started validated shifted"
     by_people = ["ask", "approve", "approve"]
     told = [*by_people, *states.split(), "commit"]
@@ -214,8 +218,6 @@ def test_of_two_moves_at_once_one_wins_and_the_other_ends(tmp_path: Path) -> Non
     world.work(CITY, city)
     back = world.cores[PROVINCE]
     with back.store.write() as uow:  # what the city did has not come here yet
-        from cloudctl.models import ProtectionPlan
-
         [plan] = uow.all(ProtectionPlan)
         plan.active_site_id = CITY
         plan.epoch = 2

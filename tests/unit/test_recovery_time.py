@@ -3,11 +3,12 @@
 import pytest
 
 from dr.reports import recovery_time, statistics
-from dr.reports.recovery_time import APP_READY, BOOT, RESTORE, SEGMENTS, VERIFIED, Span, Touch
+from dr.reports.recovery_time import APP_READY, BOOT, PROBE, RESTORE, SEGMENTS, VERIFIED, Span, Touch
 from dr.reports.statistics import Try
 
 SPANS = [
-    Span(RESTORE, 100.0, 140.0),
+    Span(RESTORE, 100.0, 132.0),
+    Span(PROBE, 132.0, 140.0),
     Span(BOOT, 140.0, 150.0),
     Span(BOOT, 141.0, 165.0),  # another part, beside it
     Span(APP_READY, 150.0, 180.0),
@@ -19,7 +20,7 @@ def test_segments_add_up_to_the_whole_however_they_overlap() -> None:
     seen = recovery_time.measure(SPANS)
     assert seen.rto_s == 82.5
     told = {one.name: one.seconds for one in seen.segments if one.is_exercised and one.seconds}
-    assert told == {"restore": 40.0, "boot": 25.0, "app_ready": 15.0, "verified": 2.5}
+    assert told == {"restore": 32.0, "probe": 8.0, "boot": 25.0, "app_ready": 15.0, "verified": 2.5}
     assert sum(told.values()) == seen.rto_s
 
 
@@ -41,10 +42,11 @@ def test_a_real_move_counts_from_the_fault() -> None:
     assert seen.rto_s == 102.5
     assert seen.segments[0].seconds == 15.0
     assert seen.not_exercised == ()
+    assert [one.name for one in seen.segments] == list(SEGMENTS)  # no move waits for a probe
 
 
 def test_without_a_verified_end_it_is_censored_at_the_time_it_was_given_up() -> None:
-    seen = recovery_time.measure([*SPANS[:4], Span(VERIFIED, 180.0)], until_s=700.0)
+    seen = recovery_time.measure([*SPANS[:5], Span(VERIFIED, 180.0)], until_s=700.0)
     assert (seen.rto_s, seen.until_s) == (None, 600.0)
 
 
