@@ -11,6 +11,7 @@ from dr.failover.cutting import StopServers
 from dr.failover.flow import Move
 from dr.failover.job import KIND, PLANNED, UNPLANNED
 from dr.failover.points_way import PointsWay
+from dr.failover.protocols import DataWay
 from dr.isolated.checks import Check
 from dr.plans.document import Part, Way, of_json
 from dr.ways.moving import ReplicationWay
@@ -93,7 +94,7 @@ class Mixed(Moving):
     def engine(self) -> Engine:
         world = self.world
         clouds, settings, seen = FakeClouds(world.clouds), world.core.settings, self.witness.at(CITY)
-        ways = {
+        ways: dict[Way, DataWay] = {
             Way.POINTS: PointsWay(clouds, world.stores, world.keyring, settings),
             Way.REPLICATION: ReplicationWay(clouds, self.replication, settings),
         }
