@@ -133,7 +133,16 @@ def newest() -> str:
 
 
 def take(system: str = SYSTEM) -> None:
-    run("cloudctl", "backup", "run", system, "--wait", user="wang")
+    """A point of the system as it is now; one that its policy has begun by itself is waited for."""
+    until = time.monotonic() + 900
+    while True:
+        try:
+            run("cloudctl", "backup", "run", system, "--wait", user="wang")
+            return
+        except StoryError as error:
+            if "being made already" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(10)
 
 
 def proofs_of(point: str) -> list[dict[str, object]]:

@@ -68,11 +68,10 @@ def make_ready(plan: str, site: str, server: str, reason: str) -> None:
     run("openstack", "--os-cloud", site, "server", "delete", "--all-projects", "--wait", server)
     run("cloudctl", "dr", "failback", "start", plan, "--reason", reason, "--wait", user="judy")
     run("cloudctl", "site", "sync", site, user="wang", show=False)
-    wait_until_ready(plan)
 
 
 def wait_until_ready(plan: str) -> None:
-    """Until its next look has held the room there that a move would need."""
+    """Until nothing would stop a move: the room for it at the other site is held by the next look."""
     until = time.monotonic() + 180
     while True:
         try:
@@ -147,6 +146,7 @@ def tell(kind: str, number: object) -> None:
 
 def rehearse(plan: str, *more: str) -> None:
     """One drill from beginning to end; what it found."""
+    wait_until_ready(plan)
     run("cloudctl", "dr", "readiness", plan, user="wang")
     shown: Any = ask("cloudctl", "dr", "drill", "start", plan, *more, "--wait", "--reason", "季度演练",
                      user="judy")  # fmt: skip

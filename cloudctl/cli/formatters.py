@@ -73,6 +73,8 @@ def cell(value: Any, formatter: str) -> Any:
 def _readable(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return round(value, 1 if abs(value) >= 10 else 3)  # noqa: PLR2004  # whoever wants all of it asks for JSON
     if isinstance(value, dict):
         return ", ".join(f"{key}={_readable(each)}" for key, each in value.items() if each is not None)
     if isinstance(value, list):

@@ -109,7 +109,7 @@ class Explain(Listing):
 class Drift(Listing):
     """Show where the counters differ from the rows they count."""
 
-    columns = ("scope", "site", "kind", "counter", "stored", "counted")
+    columns = ("scope", "site", "kind", "number", "is", "must_be")
 
     def rows(self, args: Args) -> "list[Json]":
         return items(self.client.get("/quota/drift"))

@@ -135,6 +135,7 @@ class Rehearse:
             run, job, scene.volume_types(cloning.topology(run, job), job.document, job.site.id)
         )
         if wait is None:
+            self._staging.make_bootable(run, job, drawn, cloning)
             self._log.reach(run, job, "clone")
         return wait
 

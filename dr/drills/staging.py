@@ -101,7 +101,9 @@ class Staging:
             found = {one.name: one.address for one in laying.targets_of(scene.plan, ports)}
             parts = {part: list(servers) for part, servers in scene.servers.items()}
             with run.write() as (uow, _operation):
-                keep(uow.need(type(job.drill), job.drill.id), addresses=found, parts=parts)
+                row = uow.need(type(job.drill), job.drill.id)
+                ids = {one.name: ports[one.name].id for one in scene.plan.servers}
+                keep(row, addresses=found, parts=parts, ports=ids)
 
     @staticmethod
     def is_laid(job: DrillJob) -> bool:
@@ -135,16 +137,21 @@ class Staging:
         ways_out = tuple(way for one in inside.list_own_networks() for way in one.ways_out)
         return Seen(servers, probe.read(console, str(job.made["nonce"])), ways_out)
 
+    def make_bootable(self, run: Run, job: DrillJob, scene: Scene, cloning: Cloning) -> None:
+        """Every server may be started from its volume, side by side; again changes nothing."""
+        cloud, place = self.cloud(job), job.place(cloning.volumes(run, job))
+        self._together(job)(
+            [partial(laying.make_bootable, run, cloud, place, one) for one in scene.plan.servers]
+        )
+
     def boot(self, run: Run, job: DrillJob, scene: Scene, cloning: Cloning, names: Sequence[str]) -> None:
         """Start these servers side by side; none of them is there. Raises the worst of what went wrong."""
         if not names:
             return
-        cloud = self.cloud(job)
-        place = job.place(cloning.volumes(run, job))
-        ports = {one.name: one for one in cloud.in_project(job.project).list_ports()}
-        by_name = {one.name: one for one in scene.plan.servers}
+        cloud, place = self.cloud(job), job.place(cloning.volumes(run, job))
+        by_name, ports = {one.name: one for one in scene.plan.servers}, job.made["ports"]
         self._together(job)(
-            [partial(laying.boot, run, cloud, place, by_name[name], ports[name]) for name in names]
+            [partial(laying.boot, run, cloud, place, by_name[name], str(ports[name])) for name in names]
         )
 
     def _together(self, job: DrillJob) -> laying.Together:

@@ -108,7 +108,8 @@ def start(
     for one in plan.servers:
         found = servers.get(one.name)
         if found is None:
-            boot(run, cloud, place, one, ports[one.name])
+            make_bootable(run, cloud, place, one)
+            boot(run, cloud, place, one, ports[one.name].id)
         if found is None or is_coming(found):
             return f"{one.name} to start"
     return waits or Started(servers[EYE].id, errand, tuple(lost))
@@ -178,15 +179,20 @@ def lay_eye(
     return f"{EYE} to start"
 
 
-def boot(run: Run, cloud: Cloud, place: Place, one: StartedServer, port: Port) -> None:
+def make_bootable(run: Run, cloud: Cloud, place: Place, one: StartedServer) -> None:
+    """Its boot volume may be started from; again changes nothing."""
+    run.must_hold()
+    cloud.in_project(place.project).make_bootable(place.volumes[one.boot])
+
+
+def boot(run: Run, cloud: Cloud, place: Place, one: StartedServer, port_id: str) -> None:
     """Start a server from its volumes; it must not be there yet."""
     inside = cloud.in_project(place.project)
     run.must_hold()
-    inside.make_bootable(place.volumes[one.boot])
     data = tuple(place.volumes[position] for position in one.data)
     tags = {**place.tags, TAG_REHEARSAL: "yes"}
     inside.create_server(
-        NewServer(one.name, one.flavor.id, place.volumes[one.boot], data, (port.id,), None, tags,
+        NewServer(one.name, one.flavor.id, place.volumes[one.boot], data, (port_id,), None, tags,
                   has_config_drive=True)
     )  # fmt: skip
 

@@ -110,6 +110,20 @@ def test_more_than_the_quota_is_refused_with_the_level_and_what_would_fit(
     assert (row["limit"], row["held"], row["used"], row["free"], row["over"]) == (3, 3, 0, 0, 0)
 
 
+def test_a_counter_that_has_drifted_is_shown_with_what_it_must_be_and_repaired(
+    cloudctl: CommandLine, world: World
+) -> None:
+    limit(world.core, "vcpus", 3)
+    with world.core.store.write() as uow:
+        uow.update(QuotaRow, QuotaRow.scope_id == "gx-finance", held=7, used=0)
+    wrong = {"scope": "department:gx-finance", "site": "*", "kind": "vcpus", "is": 7, "must_be": 0}
+    for verb in (("drift",), ("repair", "--dry-run"), ("repair",)):
+        rows = cloudctl.rows("quota", *verb, user="dave")
+        [held] = [row for row in rows if row["number"] == "held"]
+        assert {key: held[key] for key in wrong} == wrong
+    assert cloudctl.rows("quota", "drift", user="dave") == []
+
+
 def test_the_same_key_again_answers_the_first_request(cloudctl: CommandLine, vm: list[str]) -> None:
     first = cloudctl.rows(*vm, "--idempotency-key", "once", user="alice")
     again = cloudctl.rows(*vm, "--idempotency-key", "once", user="alice")

@@ -11,6 +11,7 @@ import yaml
 
 from cloudctl import errors
 from cloudctl.cli import exits
+from cloudctl.cli.formatters import cell
 from cloudctl.cli.main import Cloudctl
 from cloudctl.core import Core
 from cloudctl.errors import CloudctlError
@@ -82,6 +83,11 @@ def test_nothing_but_the_result_is_on_stdout_when_piped(cloudctl: CommandLine) -
 def test_times_in_json_are_iso_with_zone_and_amounts_are_integers(cloudctl: CommandLine) -> None:
     [row] = [one for one in cloudctl.rows("user", "list", user="sam") if one["id"] == "alice"]
     assert row["created_at"].endswith(("Z", "+00:00"))
+
+
+def test_fractions_are_rounded_for_people_and_whole_for_scripts() -> None:
+    assert [cell(one, "table") for one in (123.498972, 0.736641, 7, True)] == [123.5, 0.737, 7, "yes"]
+    assert [cell(123.498972, kind) for kind in ("json", "yaml", "csv", "value")] == [123.498972] * 4
 
 
 def test_ids_and_names_are_accepted_alike(cloudctl: CommandLine) -> None:
