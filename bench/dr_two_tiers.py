@@ -94,7 +94,8 @@ def part(database: str, application: str) -> None:
     password = secrets.token_urlsafe(24)
     hba = on_guest(database, "python3 -", _SERVE.format(password=password, peer=application)).strip()
     restart = "sudo pkill -INT -x -u postgres -o postgres"
-    on_guest(database, f"cat /tmp/hba | sudo tee -a {hba} >/dev/null && rm /tmp/hba && {restart}")
+    once = f"sudo grep -qf /tmp/hba {hba} || sudo tee -a {hba} </tmp/hba >/dev/null"
+    on_guest(database, f"({once}) && {restart}")
     place = f"host={database} dbname=app user=www-data password={password} connect_timeout=3\n"
     keep = "sudo install -m 640 -g www-data /dev/stdin /etc/guest-web.conf"
     on_guest(application, f"{keep} && sudo pkill -u www-data -f guest-web", place)
@@ -109,11 +110,14 @@ def rehearse() -> dict[str, Any]:
 
 def table(told: Mapping[str, Any]) -> str:
     """What it took, in segments and part by part; seconds."""
-    lines = [f"verdict {told['verdict']}, RPO {told['rpo_s']:.1f} s, RTO {told['rto_s']:.1f} s"]
+    lines = [f"verdict {told['verdict']}, RPO {told['rpo_s']} s, RTO {told['rto_s']} s {told['why']}"]
     for one in told["recovery_time"]["segments"]:
-        if one["is_exercised"]:
+        if one["seconds"] is not None:
             lines.append(f"  {one['name']:<12}{one['seconds']:8.1f} s")
     for one in told["parts"]:
+        if one["answered_s"] is None:
+            lines.append(f"  {one['name']:<12}{one['state']}: {one['why']}")
+            continue
         made, answered = one["active_s"] - one["begun_s"], one["answered_s"] - one["active_s"]
         lines.append(
             f"  {one['name']:<12}begun at {one['begun_s']:6.1f} s, made in {made:5.1f} s, "

@@ -84,10 +84,11 @@ def merge() -> None:
 def stand_down() -> None:
     """The city's cloudctl only looks again, once it has heard the province's word of the merge."""
     end = ("cloudctl", "dr", "takeover", "--end", "--reason", "省级已恢复并合并")
+    say(f"heidi $ {' '.join(end)}", "33")
     until = time.monotonic() + _MOST_SILENCE_S
     while True:
         try:
-            run(*end, user="heidi")
+            print(run(*end, user="heidi", show=False))
             return
         except StoryError:
             if time.monotonic() > until:

@@ -1,8 +1,8 @@
 """The story of disaster recovery, on the lab with real guests.
 
 One application on volumes that the storage replicates (T3) and one whose PostgreSQL replicates itself (T4)
-are rehearsed; the first moves to the city and back as planned; then the province is cut off with its cloudctl
-and its database, and the city moves it with a cloudctl of its own.
+are rehearsed; the first moves to the city and back as planned; then the province is cut off, nobody reaches
+its cloudctl or its database, and the city moves it with a cloudctl of its own.
 Records go through both all the time, and each report says what of them came back.
 
     CLOUDCTL_HOME=... python examples/drill_story.py
@@ -126,8 +126,8 @@ def there_and_back(server: str) -> None:
 
 
 def cut_off(plan: str, servers: list[Server]) -> None:
-    """The province is cut off from everything, and its cloudctl is gone with its database. Two places see it,
-    and the city moves the system with a cloudctl of its own. Then the province is back and is told."""
+    """The province is cut off, and nobody reaches its cloudctl or its database. Two places see it; the city
+    moves the system with a cloudctl of its own. Then the province is back and is told."""
     home = servers[-1]
     city_words.remember_elsewhere(telling.HOME)
     home.stop()

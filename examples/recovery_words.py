@@ -66,13 +66,14 @@ def let_through(site: str, address: str, peer: str, port: int = 5432) -> None:
 def make_ready(plan: str, site: str, server: str, reason: str) -> None:
     """The old server is taken away by its site's administrator, and its volumes follow the new ones again."""
     run("openstack", "--os-cloud", site, "server", "delete", "--all-projects", "--wait", server)
+    run("cloudctl", "site", "sync", site, user="wang", show=False)  # it counts no more
     run("cloudctl", "dr", "failback", "start", plan, "--reason", reason, "--wait", user="judy")
     run("cloudctl", "site", "sync", site, user="wang", show=False)
 
 
 def wait_until_ready(plan: str) -> None:
     """Until nothing would stop a move: the room for it at the other site is held by the next look."""
-    until = time.monotonic() + 180
+    until = time.monotonic() + 400  # longer than from one look to the next
     while True:
         try:
             run("cloudctl", "dr", "readiness", plan, user="wang", show=False)

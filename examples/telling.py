@@ -93,7 +93,7 @@ class Server:
         if answering():
             return
         say("$ cloudctl serve &", "33")
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [BIN / "cloudctl", "serve", "--listen", self._listen],
                 env={**os.environ, "CLOUDCTL_HOME": str(HOME)},

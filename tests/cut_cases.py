@@ -60,6 +60,7 @@ class Outcome:
     overlap_s: float  # both sites wrote
     silence_s: float  # nobody wrote, from what broke until somebody did again for good
     proof: str  # how the controller knew that the old site stands still
+    late: int = 0  # lines of the old site after the first of the new one
 
 
 @dataclass
@@ -233,11 +234,18 @@ def run_case(places: Places, home: Path, case: Case) -> Outcome:
         # what was hanging or cut off must do no harm when it comes back
         mended = time.monotonic()
         until(lambda: time.monotonic() > mended + 1.5, 5)
+        seen_until = time.monotonic_ns()
     finally:
         case.mends(group)
         group.end()
     old, new = group.wrote(OLD), group.wrote(NEW)
-    return Outcome(case.name, bool(proof), overlap_s(old, new), silence_s(broken, [*old, *new]), proof)
+    silent = silence_s(broken, [*(one for one in (*old, *new) if one <= seen_until), seen_until])
+    return Outcome(case.name, bool(proof), overlap_s(old, new), silent, proof, late(old, new))
+
+
+def late(old: Sequence[int], new: Sequence[int]) -> int:
+    """How many lines the old site wrote after the first one of the new site: a single one is too many."""
+    return sum(one > min(new) for one in old) if new else 0
 
 
 def overlap_s(one: Sequence[int], other: Sequence[int], ran_on_ns: int = _RAN_ON_NS) -> float:

@@ -4,6 +4,8 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from math import isfinite
 from typing import Any, TextIO
 
 from cliff.formatters.base import ListFormatter, SingleFormatter
@@ -74,7 +76,7 @@ def _readable(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return round(value, 1 if abs(value) >= 10 else 3)  # noqa: PLR2004  # whoever wants all of it asks for JSON
+        return _cut_short(value)
     if isinstance(value, dict):
         return ", ".join(f"{key}={_readable(each)}" for key, each in value.items() if each is not None)
     if isinstance(value, list):
@@ -83,6 +85,14 @@ def _readable(value: Any) -> Any:
     if isinstance(value, str):
         return _local_time(value)
     return value
+
+
+def _cut_short(value: float) -> float:
+    """To what people read of it, never rounded up: a rate is not to look better than it is."""
+    if not isfinite(value):
+        return value
+    step = "0.1" if abs(value) >= 10 else "0.001"
+    return float(Decimal(str(value)).quantize(Decimal(step), ROUND_DOWN))
 
 
 def _local_time(text: str) -> str:

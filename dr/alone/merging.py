@@ -253,6 +253,7 @@ class _Merging:
             if not self._is_dry:
                 row_ = self._uow.for_update(ProtectionPlan, plan.id)
                 row_.active_site_id, row_.epoch = now.holder, now.epoch
+                row_.seen_at = None  # the next round of looks judges it the other way round
 
     # -- what moves made
 

@@ -13,7 +13,7 @@ from cloudctl.config import Settings
 from cloudctl.errors import CloudctlError, Fault
 from cloudctl.lifecycle import Done, DrillState, Later, Outcome
 from cloudctl.models import Drill, ProtectionPlan
-from cloudctl.operations import Run
+from cloudctl.operations import STAY_S, Run
 from cloudctl.ports import Clouds
 from dr.drills import measuring, parts, scene, stopwatch, sweeping, verdict
 from dr.drills.cloning import Cloning
@@ -288,7 +288,8 @@ class Rehearse:
 
 def _paced(wait: Outcome, took_s: float) -> Outcome:
     """A look each so often, the time of the look itself counted in; a quarter of the pause stays, so that a
-    cloud that answers slowly is not asked without end."""
-    if not isinstance(wait, Later):
+    cloud that answers slowly is not asked without end. A long pause, in which the worker does something else,
+    stays as it is."""
+    if not isinstance(wait, Later) or wait.seconds > STAY_S:
         return wait
     return replace(wait, seconds=max(wait.seconds / 4, wait.seconds - took_s))

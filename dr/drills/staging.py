@@ -102,8 +102,8 @@ class Staging:
             parts = {part: list(servers) for part, servers in scene.servers.items()}
             with run.write() as (uow, _operation):
                 row = uow.need(type(job.drill), job.drill.id)
-                ids = {one.name: ports[one.name].id for one in scene.plan.servers}
-                keep(row, addresses=found, parts=parts, ports=ids)
+                own = {one.name: ports[one.name].id for one in scene.plan.servers}
+                keep(row, addresses=found, parts=parts, ports=own)
 
     @staticmethod
     def is_laid(job: DrillJob) -> bool:
@@ -149,7 +149,10 @@ class Staging:
         if not names:
             return
         cloud, place = self.cloud(job), job.place(cloning.volumes(run, job))
-        by_name, ports = {one.name: one for one in scene.plan.servers}, job.made["ports"]
+        by_name, ports = {one.name: one for one in scene.plan.servers}, job.made.get("ports")
+        if ports is None:  # laid by an earlier version, which made volumes bootable only here
+            ports = {one.name: one.id for one in cloud.in_project(job.project).list_ports()}
+            self.make_bootable(run, job, scene, cloning)
         self._together(job)(
             [partial(laying.boot, run, cloud, place, by_name[name], str(ports[name])) for name in names]
         )

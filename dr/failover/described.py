@@ -37,7 +37,7 @@ def draw_parts(
     names = {name for part in parts for name in part.servers}
     servers = [one for one in facts.servers if any(is_server(one, name) for name in names)]
     wish = Wish(SYSTEM, (), mapping.get("flavors", {}), mapping.get("types", {}), mapping.get("networks", {}))
-    others = {name for part in job.document.parts for name in part.servers} - names
+    others = {name for part in job.document.parts for name in part.names} - names
     elsewhere = {
         position
         for one in facts.servers

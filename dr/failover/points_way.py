@@ -16,6 +16,7 @@ from cloudctl.models import (
     Operation,
     PointCopy,
     PolicyMember,
+    Project,
     RecoveryPoint,
     Resource,
     Restore,
@@ -39,6 +40,7 @@ from dr.restore_servers import Servers
 from dr.restoring import Restoring
 from dr.starting import begin_point
 from provisioning.lanes import Lanes
+from tenants import reserves
 
 PURPOSE = "failover"  # of the restore
 FINAL, DONE = "final_point", "restored_volumes"  # in `made`
@@ -58,7 +60,8 @@ class PointsWay:
         self._servers = Servers(clouds, settings, lanes)
 
     def precheck(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> list[Fault]:
-        """A point, and all that its volumes and servers need at the target."""
+        """A point, and all that its volumes and servers need at the target, room in its quota included: what
+        the plan holds there does not count volumes that no server of it has."""
         with run.store.read() as uow:
             told, old = described.newest(uow, job), job.failover.from_site_id
             point = _point(uow, job) or (told.point if told and told.point.site_id == old else None)
@@ -69,7 +72,10 @@ class PointsWay:
         place, trouble = restore_facts.ask(self._clouds, facts.place)
         drawn = described.draw_parts(job, facts, parts, place)
         lost = described.missing_servers(parts, [str(one["name"]) for one in drawn.servers])
-        return [*trouble, *drawn.faults, *lost]
+        with run.store.read() as uow:
+            project = uow.get(Project, facts.project) if facts.project else None
+            short = reserves.shortages(uow, job.plan.id, project, drawn.needed) if project else []
+        return [*trouble, *drawn.faults, *lost, *short]
 
     def final_sync(self, run: Run, job: MoveJob, parts: Sequence[Part]) -> Mapping[str, Any] | Later:
         """A point that was begun after the fence is in the target's vault, and was read back there."""

@@ -39,12 +39,13 @@ class Network:
     """How the probe asks; tests put another one in its place."""
 
     def ping(self, address: str) -> bool:
-        """Whether an echo request is answered."""
+        """Whether this very echo request is answered. A raw socket hears answers to others as well until it is
+        connected, and everything is asked side by side: what is sent has to come back."""
         is_six = ":" in address
         family = socket.AF_INET6 if is_six else socket.AF_INET
         kind = socket.IPPROTO_ICMPV6 if is_six else socket.IPPROTO_ICMP
-        number = os.getpid() & 0xFFFF
-        packet = struct.pack("!BBHHH", 128 if is_six else 8, 0, 0, number, 1) + b"cloudctl"
+        token = os.urandom(16)
+        packet = struct.pack("!BBHHH", 128 if is_six else 8, 0, 0, os.getpid() & 0xFFFF, 1) + token
         if not is_six:  # the kernel sums those of IPv6 itself
             packet = packet[:2] + struct.pack("!H", checksum(packet)) + packet[4:]
         with socket.socket(family, socket.SOCK_RAW, kind) as line:
@@ -56,7 +57,7 @@ class Network:
                 answer = line.recv(1500)
                 if not is_six:
                     answer = answer[(answer[0] & 15) * 4 :]
-                if answer[:1] == (b"\x81" if is_six else b"\x00") and answer[4:6] == packet[4:6]:
+                if answer[:1] == (b"\x81" if is_six else b"\x00") and answer[4:] == packet[4:]:
                     return True
         return False
 

@@ -76,7 +76,15 @@ def sample_of(seen: Mapping[str, Any]) -> Sample | None:
     }
     if not begun:
         return None
-    return Sample(round(min(begun), 3), parts)
+    return Sample(round(max(0.0, min(begun) - _probe_s(seen)), 3), parts)
+
+
+def _probe_s(seen: Mapping[str, Any]) -> float:
+    """How long the drill waited for its probe once the data was there, as no move does."""
+    times = seen.get("times") or {}
+    if "cloned" not in times or "starting" not in times:
+        return 0.0
+    return float(times["starting"]) - float(times["cloned"])
 
 
 def forecast(document: Document, known: Known, state_of_data: Health, samples: Sequence[Sample]) -> Forecast:

@@ -113,7 +113,7 @@ def look(core: Core, outside: Outside, plan_id: int) -> str:
     with core.store.write() as uow:
         row = uow.for_update(ProtectionPlan, plan_id)
         if (row.sha256, row.active_site_id) == (sha256, site):
-            _keep(core, uow, row, seen)
+            _keep(core, uow, row, seen, is_due_again=row.seen_at is None and plan.seen_at is not None)
     return name
 
 
@@ -133,13 +133,14 @@ def drift(plan: ProtectionPlan, items: Json) -> list[Json]:
     return inventory.changes(plan.inventory, items)
 
 
-def _keep(core: Core, uow: UnitOfWork, plan: ProtectionPlan, seen: Look) -> None:
+def _keep(core: Core, uow: UnitOfWork, plan: ProtectionPlan, seen: Look, is_due_again: bool) -> None:
+    """`is_due_again`: somebody asked for another look while this one was taken, of things it did not see."""
     before, health_before = standing.stand_of(plan), plan.health
     after = decide(before, plan, seen)
     standing.keep(plan, after)
     plan.faults = told(seen.faults)
     plan.health, plan.health_why = seen.health.state.value, list(seen.health.why)
-    plan.seen_at = seen.known.at
+    plan.seen_at = None if is_due_again else seen.known.at
     standing.note_inventory(plan, seen.items)
     if after.state in USABLE and not seen.about.is_moving:
         known = reserve.hold(uow, core.clock, plan, seen.document, seen.known)

@@ -136,13 +136,20 @@ def rpo_of(given: Given) -> float | None:
     A drill from replicas reads a moment that was taken after the fault: sentinels alone would make it better
     than it was.
     """
+    loss = _counted(given)
     if given.behind_s is not None:
-        found = given.loss.rpo_s if given.loss is not None else None
+        found = loss.rpo_s if loss is not None else None
         return max(given.behind_s, found or 0.0)
-    if given.loss is not None and given.loss.rpo_s is not None:
-        is_whole = given.move == "planned" and given.loss.missing == 0
-        return 0.0 if is_whole else given.loss.rpo_s
+    if loss is not None and loss.rpo_s is not None:
+        is_whole = given.move == "planned" and loss.missing == 0
+        return 0.0 if is_whole else loss.rpo_s
     return given.point_age_s
+
+
+def _counted(given: Given) -> Loss | None:
+    """What sentinels say; nothing where a drill was broken off before they could be read."""
+    is_unread = given.loss is not None and given.loss.is_at_least
+    return None if given.verdict == INCONCLUSIVE and is_unread else given.loss
 
 
 def verdict_of(given: Given) -> tuple[str, str]:
@@ -159,7 +166,8 @@ def assemble(given: Given, levels: Levels) -> Json:
     """The document. The same values give the same document, byte by byte."""
     document, time = given.document, given.time
     rpo_s, rto_s = rpo_of(given), time.rto_s if time is not None else None
-    losses = [*given.losses, *([Try(rpo_s)] if given.kind == DRILL and rpo_s is not None else ())]
+    is_counted = given.kind == DRILL and given.verdict != INCONCLUSIVE
+    losses = [*given.losses, *([Try(rpo_s)] if is_counted and rpo_s is not None else ())]
     verdict, why = verdict_of(given)
     return {
         "format": FORMAT,
@@ -229,7 +237,8 @@ def _plan(given: Given) -> Json:
 def _rpo_by(given: Given) -> str | None:
     if given.behind_s is not None:
         return "replicas"
-    if given.loss is not None and given.loss.rpo_s is not None:
+    loss = _counted(given)
+    if loss is not None and loss.rpo_s is not None:
         return "sentinels"
     return "point" if given.point_age_s is not None else None
 

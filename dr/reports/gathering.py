@@ -64,7 +64,7 @@ def of_drill(uow: UnitOfWork, row: Drill, journals: Path, copies: Path | None = 
         loss=_loss(document, row, seen, journals, copies),
         time=time,
         is_one_clock=bool(seen.get("is_one_clock", True)),
-        tries=[*_former(uow, row, "rto_s"), _try(time)] if time is not None else _former(uow, row, "rto_s"),
+        tries=[*_former(uow, row, "rto_s"), *_this(row, time)],
         losses=_former(uow, row, "rpo_s"),
         parts=[_part(name, one) for name, one in (seen.get("parts") or {}).items()],
         checks=[CheckTold(key, bool(one[0]), str(one[1])) for key, one in (seen.get("checks") or {}).items()],
@@ -130,8 +130,10 @@ def _loss(document: Document, row: Drill, seen: Json, journals: Path, copies: Pa
 
 
 def _former(uow: UnitOfWork, row: Drill, figure: str) -> list[Try]:
-    """The same figure of earlier drills of the plan; those that failed are censored."""
-    before = uow.all(Drill, Drill.plan_id == row.plan_id, Drill.id < row.id, Drill.report_sha256 != "")
+    """The same figure of earlier drills of the plan; those that failed are censored, and those that say
+    nothing about the plan do not count."""
+    told = (Drill.report_sha256 != "", Drill.verdict != assembling.INCONCLUSIVE)
+    before = uow.all(Drill, Drill.plan_id == row.plan_id, Drill.id < row.id, *told)
     found = []
     for one in before:
         value = getattr(one, figure)
@@ -141,6 +143,10 @@ def _former(uow: UnitOfWork, row: Drill, figure: str) -> list[Try]:
         elif is_failed:
             found.append(_try(_time_of((one.seen or {}).get("recovery_time"))))
     return found
+
+
+def _this(row: Drill, time: RecoveryTime | None) -> list[Try]:
+    return [_try(time)] if time is not None and row.verdict != assembling.INCONCLUSIVE else []
 
 
 def _try(time: RecoveryTime | None) -> Try:

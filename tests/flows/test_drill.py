@@ -8,13 +8,15 @@ from cloudctl.amounts import Kind
 from cloudctl.clock import Clock, FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import CloudQuotaExceeded, CloudRejected, Conflict, Refused, WrongState
+from cloudctl.lifecycle import Done, Later
 from cloudctl.models import Drill, Notice, Operation, ProtectionPlan, Site, Step
 from cloudctl.operations import Run
 from cloudctl.store import UnitOfWork
 from dr.agents import facts_script
-from dr.drills import asking
+from dr.drills import asking, job
 from dr.drills.asking import Asked
 from dr.drills.ends import Ending
+from dr.drills.flow import _paced
 from dr.isolated.checks import Check
 from dr.isolated.laying import EYE
 from dr.marks import TAG_REHEARSAL
@@ -44,6 +46,28 @@ def _steps(world: Protected, row: Drill) -> dict[str, str]:
 def _notices(world: Protected) -> list[Notice]:
     with world.core.store.read() as uow:
         return uow.all(Notice, Notice.subject_kind == "drill")
+
+
+def test_a_look_s_own_time_is_part_of_the_pause_and_long_pauses_stay() -> None:
+    assert _paced(Later(1.0, "x"), 0.4) == Later(0.6, "x")
+    assert _paced(Later(1.0, "x"), 9.0) == Later(0.25, "x")
+    assert _paced(Later(10.0, "x"), 9.0) == Later(10.0, "x")
+    assert _paced(Done(), 9.0) == Done()
+
+
+def test_a_drill_that_an_earlier_version_has_laid_goes_on(
+    world: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsing.set_up(world)
+    world.back_up()
+
+    def keep_less(row: Drill, **what: object) -> None:
+        job.keep(row, **{name: value for name, value in what.items() if name != "ports"})
+
+    monkeypatch.setattr("dr.drills.staging.keep", keep_less)
+    row = rehearsing.rehearse(world)
+    assert (row.verdict, row.why) == ("passed", "")
+    assert "ports" not in row.made
 
 
 def test_a_system_that_comes_up_part_by_part_passes_and_nothing_is_left(world: Protected) -> None:

@@ -11,7 +11,7 @@ from cloudctl.clock import FrozenClock
 from cloudctl.core import Core
 from cloudctl.errors import CloudRejected, Refused
 from cloudctl.lifecycle import PlanState
-from cloudctl.models import Failover, PolicyMember, ProtectionPlan, RecoveryPoint, Resource, Restore
+from cloudctl.models import Failover, PolicyMember, ProtectionPlan, QuotaRow, RecoveryPoint, Resource, Restore
 from cloudctl.operations import Engine
 from cloudctl.ports import Observation, Stopped
 from dr.failover import asking, deciding, register
@@ -189,6 +189,24 @@ def test_an_older_point_can_be_chosen(moving: Moving) -> None:
     loss = moving.row(moving.begin(UNPLANNED, first.id)).loss
     assert loss["point"] == first.id
     assert [one["id"] for one in loss["points"]] == [newest.id, first.id]
+
+
+def test_a_move_for_which_the_quota_has_no_room_takes_nothing(moving: Moving) -> None:
+    moving.world.back_up()
+    moving.lose()
+    failover_id = moving.begin(UNPLANNED)
+    with moving.world.core.store.write() as uow:
+        uow.insert_missing(
+            QuotaRow,
+            [{"scope_kind": "department", "scope_id": "gx-finance", "site": "*", "kind": "volumes",
+              "limit": 1, "guarantee": 0, "held": 0, "used": 0, "load": 0}],
+        )  # fmt: skip
+    row = moving.run(failover_id)
+    assert row.state == "aborted"
+    assert "is short of 1 volumes" in (moving.world.operation(row.operation_id).error_message or "")
+    entry = moving.witness.read(PLAN)
+    assert entry is not None
+    assert (entry.epoch, entry.holder) == (1, SOURCE), "it was found out before the register was taken"
 
 
 def test_a_move_that_is_given_back_leaves_nothing_at_the_other_site(moving: Moving) -> None:

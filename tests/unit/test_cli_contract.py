@@ -85,8 +85,14 @@ def test_times_in_json_are_iso_with_zone_and_amounts_are_integers(cloudctl: Comm
     assert row["created_at"].endswith(("Z", "+00:00"))
 
 
-def test_fractions_are_rounded_for_people_and_whole_for_scripts() -> None:
-    assert [cell(one, "table") for one in (123.498972, 0.736641, 7, True)] == [123.5, 0.737, 7, "yes"]
+def test_fractions_are_cut_short_for_people_and_whole_for_scripts() -> None:
+    assert [cell(one, "table") for one in (123.498972, 0.9996, 0.737, 7, True)] == [
+        123.4,
+        0.999,
+        0.737,
+        7,
+        "yes",
+    ]
     assert [cell(123.498972, kind) for kind in ("json", "yaml", "csv", "value")] == [123.498972] * 4
 
 

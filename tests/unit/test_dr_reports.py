@@ -64,6 +64,15 @@ def test_what_did_not_pass_stays_so() -> None:
     assert (report["verdict"], report["levels"]["by_elements"]["plan"]) == ("inconclusive", 2)
 
 
+def test_a_drill_that_was_broken_off_before_anything_was_read_counts_no_loss() -> None:
+    unread = a_loss(rpo_s=515.9, is_at_least=True, why="the sentinels could not be read back")
+    report = assemble(a_drill(verdict="inconclusive", loss=unread), TABLE)
+    assert report["rpo_s"] == 82.0, "the age of what was rehearsed"
+    counted = assemble(a_drill(verdict="failed", loss=unread), TABLE)
+    assert counted["rpo_s"] == 515.9
+    assert counted["statistics"]["rpo"]["n"] == report["statistics"]["rpo"]["n"] + 1
+
+
 def test_without_sentinels_the_age_of_the_point_counts_and_says_so() -> None:
     report = assemble(a_drill(loss=None), TABLE)
     assert (report["rpo_s"], report["rpo_by"]) == (82.0, "point")

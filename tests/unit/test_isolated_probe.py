@@ -97,6 +97,30 @@ def test_a_database_answers_when_it_asks_who_is_there_or_says_no(answer: bytes, 
         assert ask("postgresql", port)[0] is passes
 
 
+def test_an_answer_to_somebody_else_is_not_taken_for_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found on the lab: a gateway that nobody has seemed to answer, and a drill ended with an alarm."""
+    real = socket.socket
+
+    class Late(real):  # type: ignore[misc,valid-type]
+        """Another question is answered before this socket is connected; its own is lost on the way."""
+
+        def connect(self, address: Any) -> None:
+            with monkeypatch.context() as plain:
+                plain.setattr(socket, "socket", real)
+                assert NETWORK.ping("127.0.0.1")
+            super().connect(address)
+
+        def send(self, data: Any, *_flags: int) -> int:
+            return len(data)
+
+    monkeypatch.setattr(probe_script, "WAIT_S", 0.3)
+    monkeypatch.setattr(socket, "socket", Late)
+    with pytest.raises(TimeoutError):
+        NETWORK.ping("127.0.0.9")
+    monkeypatch.setattr(socket, "socket", real)
+    assert NETWORK.ping("127.0.0.9")
+
+
 class Deaf(probe_script.Network):
     """Nobody answers."""
 

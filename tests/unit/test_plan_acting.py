@@ -362,3 +362,22 @@ def _failover(clock: FrozenClock) -> Failover:
         plan_id=1, plan_sha256="", plan={}, kind="planned", from_site_id="province", to_site_id=RECOVERY,
         state="requested", owner="1", asked_at=clock.now(), asked_by="dave",
     )  # fmt: skip
+
+
+def test_a_look_that_began_before_a_move_ended_does_not_put_off_the_next_one(
+    core: Core, outside: Outside, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_id = apply(core, outside)["id"]
+    looks_at = looking.look_at
+
+    def look_while_it_ends(core: Core, outside: Outside, plan: ProtectionPlan) -> looking.Look:
+        seen = looks_at(core, outside, plan)
+        with core.store.write() as uow:
+            uow.need(ProtectionPlan, plan_id).seen_at = None
+        return seen
+
+    with monkeypatch.context() as patched:
+        patched.setattr(looking, "look_at", look_while_it_ends)
+        assert looking.look_due(core, outside) == ["budget"]
+    assert looking.look_due(core, outside) == ["budget"], "what it did not see is looked at in the next round"
+    assert looking.look_due(core, outside) == []
