@@ -39,8 +39,8 @@ class Network:
     """How the probe asks; tests put another one in its place."""
 
     def ping(self, address: str) -> bool:
-        """Whether this very echo request is answered. A raw socket hears answers to others as well until it is
-        connected, and everything is asked side by side: what is sent has to come back."""
+        """Whether this very echo request is answered. Until it is connected a raw socket hears answers to
+        others too, and everything is asked side by side: what is sent has to come back."""
         is_six = ":" in address
         family = socket.AF_INET6 if is_six else socket.AF_INET
         kind = socket.IPPROTO_ICMPV6 if is_six else socket.IPPROTO_ICMP
