@@ -20,11 +20,13 @@ from cloudctl.models import Drill, Failover
 from cloudctl.operations import Flow, Run
 from cloudctl.ports import Application
 from cloudctl.store import UnitOfWork
+from dr.failover.job import UNPLANNED
 from dr.plans.document import Sentinels
 from dr.points.head import Signs
 from dr.reports import levels_file
 from dr.reports.assembling import DRILL, FAILOVER, Given, assemble
 from dr.reports.gathering import of_drill, of_failover
+from dr.reports.recovery_time import since_fault
 from dr.reports.sealing import seal
 from dr.sentinels import answers, journal, loss, reading
 from dr.sentinels.addressing import addresses_at, aimed
@@ -86,13 +88,17 @@ class Finishing:
         document = assemble(given, levels_file.table())
         with run.write() as (uow, _operation):
             row = uow.need(Failover, failover_id)
-            row.rpo_s = document["rpo_s"]
+            row.rpo_s, row.rto_s = document["rpo_s"], document["rto_s"]
             self._keep(uow, row, FAILOVER, document)
 
     def _counted(self, given: Given, wanted: Sentinels, asked_at: datetime, now: datetime) -> Given:
-        """With the loss that sentinels show, when the application can be read."""
+        """With the loss that sentinels show, when the application can be read, and with the time that passed
+        from their last answer until somebody asked for an unplanned move: people were served by nobody."""
         known = journal.read(self._settings.sentinels, given.document.name, self._copies)
         fault = reading.last_answer(known, asked_at)
+        if fault is not None and given.move == UNPLANNED and given.time is not None:
+            silent_s = (asked_at - fault.at).total_seconds()
+            given = replace(given, time=since_fault(given.time, silent_s))
         if self._application is None or fault is None:
             return given
         try:

@@ -4,7 +4,7 @@ Pure. What was not exercised is named and counts nothing; what somebody had to t
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 DETECT, DECIDE, FENCE, RESTORE, PROBE = "detect", "decide", "fence", "restore", "probe"
@@ -106,3 +106,14 @@ def measure(
     last = max([cursor, *ended, *([until_s] if until_s is not None else [])])
     rto = round(cursor - start, 3) if is_whole else None
     return RecoveryTime(rto, round(last - start, 3), segments, tuple(touches))
+
+
+def since_fault(taken: RecoveryTime, detect_s: float) -> RecoveryTime:
+    """The same, where what came before it began is known as well: from the fault until somebody asked."""
+    detect_s = round(max(0.0, detect_s), 3)
+    segments = tuple(
+        replace(one, seconds=detect_s, is_exercised=True) if one.name == DETECT else one
+        for one in taken.segments
+    )
+    rto_s = None if taken.rto_s is None else round(taken.rto_s + detect_s, 3)
+    return replace(taken, rto_s=rto_s, until_s=round(taken.until_s + detect_s, 3), segments=segments)

@@ -256,6 +256,10 @@ def test_after_a_move_sentinels_are_read_back_through_the_application(
     found = {name: row.report["loss"][name] for name in ("acked", "found", "missing", "resurrected")}
     assert found == {"acked": 6, "found": 6 - lost, "missing": lost, "resurrected": 0}
     assert (row.rpo_s, row.report["rpo_by"]) == (rpo_s, "sentinels")
+    [detect] = [one["seconds"] for one in row.report["recovery_time"]["segments"] if one["name"] == "detect"]
+    is_unplanned = kind == "unplanned"
+    assert detect == (10.0 if is_unplanned else None), "from the last answer until somebody asked"
+    assert row.rto_s == row.report["rto_s"] == (130.0 if is_unplanned else 120.0)
 
 
 def test_a_move_that_was_given_up_has_failed_and_asks_no_application(core: Core, signer: Signer) -> None:
