@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+import yaml
 
 from cloudctl.errors import BadInput
 from cloudctl.ports import Ending, Host, HostResult, Play, PlayResult
@@ -95,3 +96,12 @@ def test_the_program_of_the_writers_does_what_the_keeper_asks(writers: Path) -> 
         return subprocess.run([writers, word], check=False).returncode
 
     assert [does(word) for word in ("runs", "start", "runs", "stop", "runs", "kill")] == [1, 0, 0, 0, 1, 0]
+
+
+def test_all_of_it_is_on_the_disk_before_it_is_started() -> None:
+    """Found on the lab: a copy taken 34 s later had the start file with nothing in it, and ran no writers."""
+    tasks = yaml.safe_load((TEMPLATES.parent / "tasks/main.yml").read_text())
+    written = ("ansible.builtin.copy", "ansible.builtin.template", "ansible.builtin.include_tasks")
+    [synced] = [at for at, one in enumerate(tasks) if one.get("ansible.builtin.command") == "sync"]
+    [started] = [at for at, one in enumerate(tasks) if one.get("ansible.builtin.meta") == "flush_handlers"]
+    assert max(at for at, one in enumerate(tasks) if any(word in one for word in written)) < synced < started
