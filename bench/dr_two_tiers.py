@@ -146,8 +146,6 @@ def main() -> int:
         plan = _PLAN.format(system=SYSTEM, database=database, application=application, note=FULL_NOTE)
         words.apply_plan("ledger", plan)
         run("cloudctl", "dr", "failover", "enrol", "ledger", user="wang")
-        for name, place in servers.items():
-            words.let_agent_in("ledger", name, place, "province")
         words.wait_for_records(address, 3)
         take(SYSTEM)
         told = rehearse()
