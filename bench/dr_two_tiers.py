@@ -97,7 +97,8 @@ def part(database: str, application: str) -> None:
     once = f"sudo grep -qf /tmp/hba {hba} || sudo tee -a {hba} </tmp/hba >/dev/null"
     on_guest(database, f"({once}) && {restart}")
     place = f"host={database} dbname=app user=www-data password={password} connect_timeout=3\n"
-    keep = "sudo install -m 640 -g www-data /dev/stdin /etc/guest-web.conf"
+    file = "/etc/guest-web.conf"
+    keep = f"sudo sh -c 'umask 027 && cat >{file} && chgrp www-data {file}'"
     on_guest(application, f"{keep} && sudo pkill -u www-data -f guest-web", place)
 
 
