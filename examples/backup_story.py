@@ -134,14 +134,15 @@ def newest() -> str:
 
 def take(system: str = SYSTEM) -> None:
     """A point of the system as it is now; one that its policy has begun by itself is waited for."""
-    until = time.monotonic() + 900
+    until, is_first = time.monotonic() + 900, True
     while True:
         try:
-            run("cloudctl", "backup", "run", system, "--wait", user="wang")
+            run("cloudctl", "backup", "run", system, "--wait", user="wang", show=is_first)
             return
         except StoryError as error:
             if "being made already" not in str(error) or time.monotonic() > until:
                 raise
+        is_first = False
         time.sleep(10)
 
 
