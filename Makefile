@@ -70,7 +70,6 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.dr_orchestration
 	@$(BIN)/python -m bench.dr_lab
 	@$(BIN)/python -m bench.dr_cuts
-	@$(BIN)/python -m bench.dr_two_tiers
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
