@@ -83,13 +83,13 @@ def inside(address: str, path: str, note: str | None = None) -> object:
     return json.loads(said)
 
 
-def on_guest(address: str, command: str, text: str = "") -> str:
-    """What a command in the guest says, with this at its standard input; asked for until it succeeds."""
+def on_guest(address: str, command: str) -> str:
+    """What a command in the guest says; asked for until it succeeds."""
     private = Path(os.environ["STORY_KEY"])
     argv = ["ssh", "-i", str(private), *(f"-o{one}" for one in _SSH), f"debian@{address}", command]
     until = time.monotonic() + 300
     while True:
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout
         if time.monotonic() > until:

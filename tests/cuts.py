@@ -36,30 +36,6 @@ def _link(one: str, other: str) -> str:
     return f"c{one[0]}-{other[0]}"  # the end at `one`; names are short in the kernel
 
 
-def inside(space: str, what: Callable[[], T]) -> T:
-    """Do it from a network namespace: a thread may enter one, and its sockets are of that one."""
-    found: list[T] = []
-    failed: list[BaseException] = []
-
-    def visit() -> None:
-        descriptor = os.open(f"/run/netns/{space}", os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
-            found.append(what())
-        except BaseException as error:  # raised again below, in the thread that asked
-            failed.append(error)
-        finally:
-            os.close(descriptor)
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    visitor.join()
-    if failed:
-        raise failed[0]
-    return found[0]
-
-
 @dataclass
 class Places:
     """The three places and the witness; `home` holds everything."""
@@ -128,8 +104,27 @@ class Places:
         return process
 
     def inside(self, place: str, what: Callable[[], T]) -> T:
-        """Do it from there."""
-        return inside(self._space(place), what)
+        """Do it from there: a thread may enter a namespace, and its sockets are of that one."""
+        found: list[T] = []
+        failed: list[BaseException] = []
+
+        def visit() -> None:
+            descriptor = os.open(f"/run/netns/{self._space(place)}", os.O_RDONLY)
+            try:
+                if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+                found.append(what())
+            except BaseException as error:  # raised again below, in the thread that asked
+                failed.append(error)
+            finally:
+                os.close(descriptor)
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        visitor.join()
+        if failed:
+            raise failed[0]
+        return found[0]
 
     @property
     def witness_members(self) -> dict[str, str]:

@@ -109,7 +109,8 @@ def measure(
 
 
 def since_fault(taken: RecoveryTime, detect_s: float) -> RecoveryTime:
-    """The same, where what came before it began is known as well: from the fault until somebody asked."""
+    """The same, where what came before it began is known as well: `detect_s` seconds from the fault until
+    somebody asked; fewer than none count as none."""
     detect_s = round(max(0.0, detect_s), 3)
     segments = tuple(
         replace(one, seconds=detect_s, is_exercised=True) if one.name == DETECT else one

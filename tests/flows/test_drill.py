@@ -82,6 +82,9 @@ def test_a_system_that_comes_up_part_by_part_passes_and_nothing_is_left(world: P
     assert parts["app"]["begun_s"] >= parts["db"]["answered_s"]
     assert parts["report"]["begun_s"] == parts["db"]["begun_s"]
     assert row.rto_s == row.seen["times"]["verified"] > 0
+    times, segments = row.seen["times"], row.seen["recovery_time"]["segments"]
+    [waited_s] = [one["seconds"] for one in segments if one["name"] == "probe"]
+    assert waited_s == pytest.approx(times["starting"] - times["cloned"], abs=0.001)
     assert row.seen["recovery_time"]["not_exercised"] == ["detect", "decide", "fence", "traffic"]
     assert row.seen["is_one_clock"]
     assert point.taken_at is not None

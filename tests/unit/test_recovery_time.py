@@ -2,6 +2,7 @@
 
 import pytest
 
+from dr.plans.forecast import sample_of
 from dr.reports import recovery_time, statistics
 from dr.reports.recovery_time import APP_READY, BOOT, PROBE, RESTORE, SEGMENTS, VERIFIED, Span, Touch
 from dr.reports.statistics import Try
@@ -71,3 +72,13 @@ def test_with_failures_less_is_demonstrated_and_without_drills_nothing() -> None
     assert statistics.demonstrated(10, 0) == 0
     assert statistics.demonstrated(10, 9) == pytest.approx(0.6058, abs=1e-4)  # Clopper and Pearson
     assert statistics.over([], 60).median_s is None
+
+
+def test_a_forecast_leaves_the_wait_for_the_probe_out() -> None:
+    seen = {
+        "parts": {"db": {"begun_s": 65.0, "answered_s": 100.0}},
+        "times": {"cloned": 17.0, "starting": 64.0},
+    }
+    told = sample_of(seen)
+    assert told is not None
+    assert (told.data_s, told.parts) == (18.0, {"db": 35.0})
