@@ -53,12 +53,16 @@ def let_agent_in(plan: str, server: str, address: str, site: str) -> None:
 
 
 def let_through(site: str, address: str, peer: str, port: int = 5432) -> None:
-    """The site's administrator lets one server ask a port of another one, which is at the other site."""
+    """The site's administrator lets one server ask a port of another one; once said, it stays so."""
     plain = ("openstack", "--os-cloud", site)
     shown = ("-f", "value", "-c")
     found = run(*plain, "port", "list", "--fixed-ip", f"ip-address={address}", *shown, "ID", show=False)
     groups = run(*plain, "port", "show", found.strip(), *shown, "security_group_ids", show=False)
     group = groups.strip().strip("[]").split(",")[0].strip(" '\"")
+    listed = run(*plain, "security", "group", "rule", "list", group, "-f", "json", show=False)
+    ways: list[dict[str, str]] = json.loads(listed)
+    if any((one["IP Range"], one["Port Range"]) == (f"{peer}/32", f"{port}:{port}") for one in ways):
+        return
     way_in = ("--protocol", "tcp", "--dst-port", str(port), "--remote-ip", f"{peer}/32", group)
     run(*plain, "security", "group", "rule", "create", *way_in, *shown, "id")
 

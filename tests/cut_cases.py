@@ -24,6 +24,7 @@ from cloudctl.errors import WitnessUnavailable
 from cloudctl.ports import Register
 from dr.agents.timing import timing
 from dr.failover.timing import wait_s
+from provisioning.drivers.etcd_witness import EtcdWitness
 from tests.cuts import LINKS, Places, until
 
 LEASE_S = 6.0
@@ -128,24 +129,24 @@ class Group:
         return self.places.run(site, argv, f"agent-{self.name}-{site}.log", env)
 
 
-def move(group: Group, within_s: float) -> str:
+def move(witness: EtcdWitness, group: str, within_s: float, lease_s: float, stop_s: float) -> str:
     """Move the group to the city, from the city; how the old site's standstill was known. TimeoutError."""
-    witness, end = group.places.witness(), time.monotonic() + within_s
+    end = time.monotonic() + within_s
     seized: Register | None = None
     while seized is None:
         try:
-            before = witness.read(group.name)
+            before = witness.read(group)
             assert before is not None
             closed = replace(before, epoch=before.epoch + 1, holder=NEW, is_open=False, owner="move")
             seized = witness.swap(before, closed) if before.holder == OLD else before
         except WitnessUnavailable as error:
             if time.monotonic() > end:
                 raise TimeoutError from error
-    since, needed = time.monotonic(), wait_s(LEASE_S, stop_s=STOP_S)
+    since, needed = time.monotonic(), wait_s(lease_s, stop_s=stop_s)
     proof = ""
     while not proof:
         try:
-            word = witness.read_stopped(group.name, OLD)
+            word = witness.read_stopped(group, OLD)
         except WitnessUnavailable:
             word = None
         if word is not None and word.is_proof(seized.epoch):
@@ -220,7 +221,8 @@ def run_case(places: Places, home: Path, case: Case) -> Outcome:
         broken = time.monotonic_ns()
         case.breaks(group)
         try:
-            proof = places.inside(NEW, lambda: move(group, 10 if case.can_move else 2 * LEASE_S))
+            within_s = 10.0 if case.can_move else 2 * LEASE_S
+            proof = places.inside(NEW, lambda: move(places.witness(), group.name, within_s, LEASE_S, STOP_S))
         except TimeoutError:
             proof = ""
         if proof:
@@ -243,9 +245,9 @@ def late(old: Sequence[int], new: Sequence[int]) -> int:
     return sum(one > min(new) for one in old) if new else 0
 
 
-def overlap_s(one: Sequence[int], other: Sequence[int]) -> float:
+def overlap_s(one: Sequence[int], other: Sequence[int], ran_on_ns: int = _RAN_ON_NS) -> float:
     """For how long both wrote: between lines close enough to have been written by one that ran on."""
-    spans = [(first, last) for log in (one, other) for first, last in _spans(log)]
+    spans = [(first, last) for log in (one, other) for first, last in _spans(log, ran_on_ns)]
     spans.sort()
     together, end = 0, 0
     for first, last in spans:
@@ -261,10 +263,10 @@ def silence_s(broken: int, moments: Sequence[int]) -> float:
     return longest / 1e9
 
 
-def _spans(log: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _spans(log: Sequence[int], ran_on_ns: int) -> Iterator[tuple[int, int]]:
     first = last = None
     for moment in sorted(log):
-        if first is None or last is None or moment - last > _RAN_ON_NS:
+        if first is None or last is None or moment - last > ran_on_ns:
             if first is not None and last is not None:
                 yield first, last
             first = moment

@@ -104,27 +104,8 @@ class Places:
         return process
 
     def inside(self, place: str, what: Callable[[], T]) -> T:
-        """Do it from there: a thread may enter a namespace, and its sockets are of that one."""
-        found: list[T] = []
-        failed: list[BaseException] = []
-
-        def visit() -> None:
-            descriptor = os.open(f"/run/netns/{self._space(place)}", os.O_RDONLY)
-            try:
-                if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-                found.append(what())
-            except BaseException as error:  # raised again below, in the thread that asked
-                failed.append(error)
-            finally:
-                os.close(descriptor)
-
-        visitor = threading.Thread(target=visit)
-        visitor.start()
-        visitor.join()
-        if failed:
-            raise failed[0]
-        return found[0]
+        """Do it from there."""
+        return inside(self._space(place), what)
 
     @property
     def witness_members(self) -> dict[str, str]:
@@ -161,6 +142,30 @@ class Places:
             f"--initial-cluster={peers}", "--initial-cluster-state=new", "--heartbeat-interval=50",
             "--election-timeout=500", "--logger=zap", "--log-level=error",
         ]  # fmt: skip
+
+
+def inside(namespace: str, what: Callable[[], T]) -> T:
+    """Do it from a network namespace: a thread may enter one, and its sockets are of that one."""
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def visit() -> None:
+        descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            found.append(what())
+        except BaseException as error:  # raised again below, in the thread that asked
+            failed.append(error)
+        finally:
+            os.close(descriptor)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    visitor.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def answers(witness: EtcdWitness) -> bool:

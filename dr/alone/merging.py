@@ -130,10 +130,11 @@ class _Merging:
             raise Refused("this is a standby: what a site did alone is merged at the home")
         self._core, self._uow, self._said, self._is_dry = core, uow, said, is_dry
         self._site, self._sequence = found.head.by, found.head.sequence
-        self._theirs: Tables = found.content["tables"]
+        self._theirs: Tables = tables.settled(found.content["tables"])
         self._marks = found.content["marks"]
         self._specs = {one.name: one for one in tables.KEPT}
-        self._ours, _going = tables.at_rest(mirror.read(uow, tables.KEPT))
+        ours, _going = tables.at_rest(mirror.read(uow, tables.KEPT))
+        self._ours = tables.settled(ours)
         self._known = {name: {row[self._key(name)] for row in rows.values()}
                        for name, rows in self._ours.items()}  # fmt: skip
         self._is_again = newest_merged(uow).get(self._site) == found.head.tables_sha256

@@ -114,14 +114,21 @@ LEFT_OUT: Mapping[type[Row], str] = {
     StatisticalRule: _FIGURES, Target: _FIGURES, TargetNote: _FIGURES, Wave: _FIGURES, WaveSystem: _FIGURES,
 }  # fmt: skip
 
+_MEASURED = {ProtectionPlan.__tablename__: frozenset({"copies", "copies_at"})}
 _AT_REST = (FailoverState.REQUESTED.value, FailoverState.SHIFTED.value)
 _UNTIL_ENDED = (Drill, Shift, Restore, PointProof, Failover)
 
 
 def sha256_of(tables: Tables) -> str:
     """Of all rows but those by which people are signed in: what a merge is told to be of."""
-    told = {name: rows for name, rows in tables.items() if name != Token.__tablename__}
+    told = {name: rows for name, rows in settled(tables).items() if name != Token.__tablename__}
     return hashlib.sha256(canonical(told)).hexdigest()
+
+
+def settled(tables: Tables) -> Tables:
+    """The tables without what is measured again every minute: a site is told it, but nobody has changed it."""
+    return {name: _without(rows, _MEASURED[name]) if name in _MEASURED else rows
+            for name, rows in tables.items()}  # fmt: skip
 
 
 def at_rest(tables: Tables) -> tuple[Tables, Going]:
@@ -141,6 +148,11 @@ def at_rest(tables: Tables) -> tuple[Tables, Going]:
         key: row for key, row in said.items() if row["failover_id"] in moves
     }
     return kept, going
+
+
+def _without(rows: Rows, columns: frozenset[str]) -> Rows:
+    return {key: {name: value for name, value in row.items() if name not in columns}
+            for key, row in rows.items()}  # fmt: skip
 
 
 def _is_at_rest(row: Mapping[str, Any]) -> bool:

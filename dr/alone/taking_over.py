@@ -101,7 +101,8 @@ def stand_by(core: Core, actor: Actor, reason: str, home: Head | None) -> Json:
 def marks_of(uow: UnitOfWork) -> dict[str, dict[str, str]]:
     """A hash of every row that is exported: against them a merge sees what was changed."""
     found, _going = tables.at_rest(mirror.read(uow, tables.KEPT))
-    return {name: {key: mark(row) for key, row in rows.items()} for name, rows in found.items()}
+    rows_of = tables.settled(found)
+    return {name: {key: mark(row) for key, row in rows.items()} for name, rows in rows_of.items()}
 
 
 # -- the pieces

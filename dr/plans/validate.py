@@ -68,19 +68,33 @@ def _register(document: Document, known: Known) -> Iterator[Fault]:
 
 def _servers(document: Document, known: Known) -> Iterator[Fault]:
     names = sorted({one.name for one in known.servers} | {one.label for one in known.servers if one.label})
+    taken = {_name_of(known, name): plan for name, plan in known.taken_servers.items()}
+    seen: dict[str, str] = {}  # by its name, how the plan called it
     for index, part in enumerate(document.parts):
         for number, server in enumerate(part.names_at(known.source)):
             place = f"parts[{index}].servers[{number}]"
-            if known.server(server) is None:
+            found = known.server(server)
+            if found is not None and found.name in seen:
+                params = {"name": server, "other": seen[found.name]}
+                yield Fault(place, "twice", "'{name}' is the server that is called '{other}' as well", params)
+            elif found is not None:
+                seen[found.name] = server
+            else:
                 near = next(iter(get_close_matches(server, names, 1)), None)
                 hint = "did you mean {near}?" if near else None
                 params = {"system": document.system, "name": server, "site": known.source, "near": near}
                 template = "the system {system} has no server '{name}' at {site}"
                 yield Fault(place, "unknown_server", template, params, hint)
-            if server in known.taken_servers:
-                params = {"name": server, "plan": known.taken_servers[server]}
+            if plan := taken.get(_name_of(known, server)):
+                params = {"name": server, "plan": plan}
                 yield Fault(place, "taken", "'{name}' is protected by the plan {plan} already", params)
     yield from databases.missing(document, known.target, known.standing)
+
+
+def _name_of(known: Known, called: str) -> str:
+    """The name of the server that is called so, at the source."""
+    found = known.server(called)
+    return found.name if found is not None else called
 
 
 # -- how the data gets there

@@ -109,6 +109,33 @@ def test_the_city_stands_by_again_when_all_of_it_is_merged_and_has_the_home_s_wo
     assert pair.city.audit.verify(pair.city.store).is_intact
 
 
+def test_what_is_measured_every_minute_is_told_to_the_city_and_never_in_the_way_of_a_merge(
+    pair: Pair,
+) -> None:
+    def measure(site: str) -> None:
+        with pair.core(site).store.write() as uow:
+            plan = uow.need(ProtectionPlan, 1)
+            plan.copies_at = pair.clock.now()
+            plan.copies = {"db": {"at": plan.copies_at.isoformat(), "seen_by": site}}
+
+    measure(PROVINCE)
+    pair.clock.advance(15)
+    pair.round()
+    with pair.city.store.read() as uow:
+        assert uow.need(ProtectionPlan, 1).copies["db"]["seen_by"] == PROVINCE
+    take_over(pair)
+    for site in (CITY, PROVINCE):
+        measure(site)
+    pair.round(CITY)
+    told = merge(pair)
+    assert (told["conflicts"], told["left"]) == ([], [])
+    measure(CITY)
+    pair.round(PROVINCE)
+    head = rounds.watch_home(pair.city, pair.stores)
+    done = taking_over.stand_by(pair.city, pair.actor("dave"), "the flood is over", head)
+    assert done["state"] == "standby"
+
+
 def test_one_person_is_not_enough_and_nobody_takes_over_while_the_home_speaks(pair: Pair) -> None:
     with pytest.raises(Refused, match="the home spoke 0 s ago"):
         taking_over.take_over(pair.city, pair.actor("dave"), "I should like to try")

@@ -1,23 +1,19 @@
 """Protection: how it stands, policies, recovery points with the level to which they are proved, proofs."""
 
-from collections.abc import Callable
-from typing import Any
-
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.queries import backups as reads
 from cloudctl.queries.backups import Points
 from dr import acting, policies, standing
 from dr.buckets import acting as buckets
 from dr.levels import LEVELS
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("backup_pages", __name__, url_prefix="/backup", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _MOST = 200
 
 
@@ -41,7 +37,7 @@ def show_policy(policy_id: int) -> str:
 def suspend(policy_id: int) -> Answer:
     """No new points until it is resumed."""
     reason = request.form.get("reason", "")
-    return _act(
+    return act(
         lambda: policies.suspend(core(), actor(), str(policy_id), reason),
         lambda: url_for(".show_policy", policy_id=policy_id, done="policy_suspended"),
         lambda error: _policy_page(policy_id, error),
@@ -51,7 +47,7 @@ def suspend(policy_id: int) -> Answer:
 @blueprint.post("/policies/<int:policy_id>/resume")
 def resume(policy_id: int) -> Answer:
     """Points are due again."""
-    return _act(
+    return act(
         lambda: policies.resume(core(), actor(), str(policy_id)),
         lambda: url_for(".show_policy", policy_id=policy_id, done="policy_resumed"),
         lambda error: _policy_page(policy_id, error),
@@ -67,7 +63,7 @@ def list_points() -> str:
 def run() -> Answer:
     """Take a point of a system now."""
     system = request.form.get("system", "")
-    return _act(
+    return act(
         lambda: acting.run(core(), actor(), system),
         lambda: url_for(".list_points", system=system, done="point_begun"),
         _points_page,
@@ -83,7 +79,7 @@ def show_point(key: str) -> str:
 def prove(key: str) -> Answer:
     """Prove the point to a level."""
     level = request.form.get("level") or None
-    return _act(
+    return act(
         lambda: acting.prove(core(), actor(), key, level),
         lambda: url_for(".show_point", key=key, done="proof_begun"),
         lambda error: _point_page(key, error),
@@ -95,7 +91,7 @@ def restore_bucket(key: str) -> Answer:
     """Bring the bucket of the point back, as it was at a time."""
     form = request.form
     where, name, text = form.get("site") or None, form.get("bucket") or None, form.get("as_of", "")
-    return _act(
+    return act(
         lambda: buckets.restore(core(), actor(), key, where, name, buckets.moment_of(text)),
         lambda: url_for(".show_point", key=key, done="restore_asked"),
         lambda error: _point_page(key, error),
@@ -105,16 +101,6 @@ def restore_bucket(key: str) -> Answer:
 @blueprint.get("/proofs")
 def list_proofs() -> str:
     return render_template("proofs.html", proofs=read(reads.list_proofs, _MOST))
-
-
-def _act(act: Callable[[], Any], then: Callable[[], str], page: Callable[[CloudctlError], str]) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return page(error), int(status_of(error))
-    return redirect(then(), 303)
 
 
 def _policy_page(policy_id: int, error: CloudctlError | None = None) -> str:

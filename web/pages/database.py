@@ -1,19 +1,17 @@
 """cloudctl's own database: its copies, and after a restore the word of two people."""
 
 from collections.abc import Callable
-from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from dr.database import confirming, copies
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("database_pages", __name__, url_prefix="/backup/database", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _MOST = 100
 
 
@@ -41,14 +39,8 @@ def confirm() -> Answer:
     return _act(lambda: confirming.confirm(core(), actor(), reason), "confirmed")
 
 
-def _act(act: Callable[[], Any], done: str) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(error), int(status_of(error))
-    return redirect(url_for(".show", done=done), 303)
+def _act(what: Callable[[], object], done: str) -> Answer:
+    return act(what, lambda: url_for(".show", done=done), _page)
 
 
 def _page(error: CloudctlError | None = None) -> str:

@@ -1,23 +1,21 @@
 """Drills for people: beginning one, watching its parts come up, and the calendar."""
 
-from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.lifecycle import DrillState
 from cloudctl.queries import drills as reads
 from dr.drills import asking
 from dr.drills.asking import FAULTS, NOW, Asked
-from web.errors import problem, status_of
+from web.errors import problem
 from web.plan_words import said
+from web.posting import Answer, act
 from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("drill_pages", __name__, url_prefix="/recovery/drills", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _MOST, _MOST_MINUTES = 100, 24 * 60
 _WATCHED_S = 5  # so often the page of a drill that goes on draws itself anew
 _STOPPABLE = ("requested", "precheck", "isolated", "cloned", "starting", "validating", "holding")
@@ -46,7 +44,7 @@ def plan(key: str) -> str:
 def start(key: str) -> Answer:
     """Begin a drill of the plan."""
     made: dict[str, Any] = {}
-    return _act(
+    return act(
         lambda: made.update(asking.start(core(), actor(), key, _asked())),
         lambda: url_for(".show", drill_id=made["id"], done="drill_begun"),
         lambda error: _plan_page(key, error),
@@ -56,7 +54,7 @@ def start(key: str) -> Answer:
 @blueprint.post("/<int:drill_id>/end")
 def end(drill_id: int) -> Answer:
     """Its hold ends now."""
-    return _act(
+    return act(
         lambda: asking.end(core(), actor(), drill_id),
         lambda: url_for(".show", drill_id=drill_id, done="drill_ended"),
         lambda error: _page(drill_id, error),
@@ -67,7 +65,7 @@ def end(drill_id: int) -> Answer:
 def abort(drill_id: int) -> Answer:
     """It stops where it is."""
     reason = request.form.get("reason", "")
-    return _act(
+    return act(
         lambda: asking.abort(core(), actor(), drill_id, reason),
         lambda: url_for(".show", drill_id=drill_id, done="drill_aborted"),
         lambda error: _page(drill_id, error),
@@ -81,16 +79,6 @@ def _asked() -> Asked:
     held = int(minutes) if minutes.isdecimal() and len(minutes) < 6 else 0
     fault = given.get("fault", NOW)
     return Asked(given.get("point") or None, held * 60, fault, given.get("reason", ""))
-
-
-def _act(act: Callable[[], Any], then: Callable[[], str], page: Callable[[CloudctlError], str]) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return page(error), int(status_of(error))
-    return redirect(then(), 303)
 
 
 def _plan_page(key: str, error: CloudctlError | None = None) -> str:

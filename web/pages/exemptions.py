@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
 from cloudctl.actors import Actor
 from cloudctl.core import Core
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.queries import exemptions as reads
 from tenants.migration import exemptions
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, read
 
 blueprint = APIBlueprint("exemption_pages", __name__, url_prefix="/exemptions", enable_openapi=False)
@@ -35,39 +35,36 @@ def show(exemption_id: int) -> str:
 
 
 @blueprint.post("/<int:exemption_id>/approve")
-def approve(exemption_id: int) -> Response | tuple[str, int]:
+def approve(exemption_id: int) -> Answer:
     return _decide(exemption_id, exemptions.approve, "exemption_approved")
 
 
 @blueprint.post("/<int:exemption_id>/reject")
-def reject(exemption_id: int) -> Response | tuple[str, int]:
+def reject(exemption_id: int) -> Answer:
     return _decide(exemption_id, exemptions.reject, "exemption_rejected")
 
 
 @blueprint.post("/<int:exemption_id>/revoke")
-def revoke(exemption_id: int) -> Response | tuple[str, int]:
+def revoke(exemption_id: int) -> Answer:
     return _decide(exemption_id, exemptions.revoke, "exemption_revoked")
 
 
 @blueprint.post("/<int:exemption_id>/withdraw")
-def withdraw(exemption_id: int) -> Response | tuple[str, int]:
+def withdraw(exemption_id: int) -> Answer:
     """Take back what one has asked for oneself."""
     return _decide(
         exemption_id, lambda core, me, id_, _: exemptions.withdraw(core, me, id_), "exemption_withdrawn"
     )
 
 
-def _decide(
-    exemption_id: int, act: Callable[[Core, Actor, int, str], object], done: str
-) -> Response | tuple[str, int]:
+def _decide(exemption_id: int, decide: Callable[[Core, Actor, int, str], object], done: str) -> Answer:
     """One decision; what is wrong with it is shown on the page again, with what was written."""
-    try:
-        act(core(), actor(), exemption_id, request.form.get("opinion", ""))
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(exemption_id, error), int(status_of(error))
-    return redirect(url_for("exemption_pages.show", exemption_id=exemption_id, done=done), 303)
+    opinion = request.form.get("opinion", "")
+    return act(
+        lambda: decide(core(), actor(), exemption_id, opinion),
+        lambda: url_for("exemption_pages.show", exemption_id=exemption_id, done=done),
+        lambda error: _page(exemption_id, error),
+    )
 
 
 def _page(exemption_id: int, error: CloudctlError | None = None) -> str:

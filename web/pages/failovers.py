@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.lifecycle import FailoverState
 from cloudctl.queries import failovers as reads
 from dr.failover import asking, deciding
@@ -15,11 +14,11 @@ from dr.failover.closing import segments
 from dr.failover.job import KINDS, PLANNED, RETURNABLE
 from dr.plans import showing
 from web.backup_words import with_faults
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, outside, read
 
 blueprint = APIBlueprint("failover_pages", __name__, url_prefix="/recovery", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _MOST = 200
 
 
@@ -40,7 +39,7 @@ def plan(key: str) -> str:
 def ask(key: str) -> Answer:
     """Put the move before two people."""
     made: dict[str, Any] = {}
-    return _act(
+    return act(
         lambda: made.update(asking.ask(core(), actor(), _wanted(key), _outlook(key))),
         lambda: url_for(".show", failover_id=made["id"], done="failover_asked"),
         lambda error: _plan_page(key, error),
@@ -58,12 +57,12 @@ def approve(failover_id: int) -> Answer:
     """Say yes to the plan that this page showed."""
     given = request.form
 
-    def act() -> Any:
+    def what() -> object:
         outlook = asking.look_again(core(), actor(), outside().witness, failover_id)
         seen, opinion = given.get("plan_sha256", ""), given.get("opinion", "")
         return deciding.approve(core(), actor(), failover_id, seen, opinion, outlook)
 
-    return _decided(failover_id, act, "failover_decided")
+    return _decided(failover_id, what, "failover_decided")
 
 
 @blueprint.post("/failovers/<int:failover_id>/reject")
@@ -111,22 +110,12 @@ def _outlook(key: str) -> asking.Outlook:
     return asking.look_for(core(), actor(), outside().witness, key)
 
 
-def _decided(failover_id: int, act: Callable[[], Any], done: str) -> Answer:
-    return _act(
-        act,
+def _decided(failover_id: int, what: Callable[[], object], done: str) -> Answer:
+    return act(
+        what,
         lambda: url_for(".show", failover_id=failover_id, done=done),
         lambda error: _page(failover_id, error),
     )
-
-
-def _act(act: Callable[[], Any], then: Callable[[], str], page: Callable[[CloudctlError], str]) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return page(error), int(status_of(error))
-    return redirect(then(), 303)
 
 
 def _plan_page(key: str, error: CloudctlError | None = None) -> str:

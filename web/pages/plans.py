@@ -1,20 +1,18 @@
 """Protection plans for people: how each stands, its parts, and what would be in the way of a failover now."""
 
 from collections.abc import Callable
-from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from dr.plans import acting, showing
-from web.errors import problem, status_of
+from web.errors import problem
 from web.plan_words import said
+from web.posting import Answer, act
 from web.visitor import actor, core
 
 blueprint = APIBlueprint("plan_pages", __name__, url_prefix="/recovery", enable_openapi=False)
-Answer = Response | tuple[str, int]
 
 
 @blueprint.get("/")
@@ -42,14 +40,8 @@ def resume(key: str) -> Answer:
     return _act(key, lambda: acting.resume(core(), actor(), key), "plan_resumed")
 
 
-def _act(key: str, act: Callable[[], Any], done: str) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(key, error), int(status_of(error))
-    return redirect(url_for(".show", key=key, done=done), 303)
+def _act(key: str, what: Callable[[], object], done: str) -> Answer:
+    return act(what, lambda: url_for(".show", key=key, done=done), lambda error: _page(key, error))
 
 
 def _page(key: str, error: CloudctlError | None = None) -> str:

@@ -16,7 +16,8 @@ from cloudctl.queries import people as people_reads
 from cloudctl.queries import requests as reads
 from cloudctl.store import UnitOfWork
 from tenants import approvals, requests
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core
 
 blueprint = APIBlueprint(
@@ -33,17 +34,17 @@ def show(request_id: int) -> str:
 
 
 @blueprint.post("/approve")
-def approve(request_id: int) -> Response | tuple[str, int]:
+def approve(request_id: int) -> Answer:
     return _decide(request_id, approvals.approve, "approved")
 
 
 @blueprint.post("/return")
-def send_back(request_id: int) -> Response | tuple[str, int]:
+def send_back(request_id: int) -> Answer:
     return _decide(request_id, approvals.return_, "returned")
 
 
 @blueprint.post("/reject")
-def reject(request_id: int) -> Response | tuple[str, int]:
+def reject(request_id: int) -> Answer:
     return _decide(request_id, approvals.reject, "rejected")
 
 
@@ -61,18 +62,14 @@ def cancel(request_id: int) -> Response:
     return redirect(url_for("request_page.show", request_id=request_id, done="cancelled"), 303)
 
 
-def _decide(
-    request_id: int, act: Callable[[Core, Actor, int, str], object], done: str
-) -> Response | tuple[str, int]:
+def _decide(request_id: int, decide: Callable[[Core, Actor, int, str], object], done: str) -> Answer:
     """One decision; a missing opinion shows the page again with what is wrong and what was written."""
     opinion = request.form.get("opinion", "").strip()
-    try:
-        act(core(), actor(), request_id, opinion)
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(request_id, error, opinion), int(status_of(error))
-    return redirect(url_for("request_page.show", request_id=request_id, done=done), 303)
+    return act(
+        lambda: decide(core(), actor(), request_id, opinion),
+        lambda: url_for("request_page.show", request_id=request_id, done=done),
+        lambda error: _page(request_id, error, opinion),
+    )
 
 
 def _page(request_id: int, error: CloudctlError | None = None, opinion: str = "") -> str:

@@ -4,20 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.queries import backups as reads
 from dr import restore_asking
 from dr.restore_asking import AWAITING, Asked
 from dr.restore_plan import MODES, VOLUMES
 from web.backup_words import with_faults
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, parts, read
 
 blueprint = APIBlueprint("restore_pages", __name__, url_prefix="/backup", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _MOST = 200
 
 
@@ -36,7 +35,7 @@ def plan(key: str) -> str:
 def ask(key: str) -> Answer:
     """Begin it, or put it before a second person."""
     made: dict[str, Any] = {}
-    return _act(
+    return act(
         lambda: made.update(restore_asking.ask(core(), actor(), _asked(key))),
         lambda: url_for(
             ".show",
@@ -71,7 +70,7 @@ def undo(restore_id: int) -> Answer:
     """Ask that the system gets its volumes back."""
     made: dict[str, Any] = {}
     reason = request.form.get("reason", "")
-    return _act(
+    return act(
         lambda: made.update(restore_asking.undo(core(), actor(), restore_id, reason)),
         lambda: url_for(".show", restore_id=made["id"], done="restore_awaits"),
         lambda error: _page(restore_id, error),
@@ -92,22 +91,12 @@ def _asked(key: str) -> Asked:
     )
 
 
-def _decided(restore_id: int, act: Callable[[], Any]) -> Answer:
-    return _act(
-        act,
+def _decided(restore_id: int, what: Callable[[], object]) -> Answer:
+    return act(
+        what,
         lambda: url_for(".show", restore_id=restore_id, done="restore_decided"),
         lambda error: _page(restore_id, error),
     )
-
-
-def _act(act: Callable[[], Any], then: Callable[[], str], page: Callable[[CloudctlError], str]) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return page(error), int(status_of(error))
-    return redirect(then(), 303)
 
 
 def _plan_page(key: str, error: CloudctlError | None = None) -> str:

@@ -3,15 +3,15 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.queries.register import CLASSIFIED_NAME, find_system
 from tenants.migration import course, exemptions
 from tenants.migration.stages import ORDER
 from web.auth import local_path
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core
 
 blueprint = APIBlueprint("stage_pages", __name__, url_prefix="/systems/<key>", enable_openapi=False)
@@ -25,31 +25,28 @@ def show(key: str) -> str:
 
 
 @blueprint.post("/stage/<event>")
-def move(key: str, event: str) -> Response | tuple[str, int]:
+def move(key: str, event: str) -> Answer:
     """Move the system by an event, with the fields of the form."""
     form = request.form
     shown = {name.removeprefix("shown."): text for name, text in form.items() if name.startswith("shown.")}
     filled = {name: text for name, text in shown.items() if text.strip()}
-    try:
-        course.advance(core(), actor(), key, event, filled, form.get("reason", ""))
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(key, error, event), int(status_of(error))
-    return _onward(key, "moved")
+    return act(
+        lambda: course.advance(core(), actor(), key, event, filled, form.get("reason", "")),
+        lambda: _onward(key, "moved"),
+        lambda error: _page(key, error, event),
+    )
 
 
 @blueprint.post("/exemption")
-def ask_exemption(key: str) -> Response | tuple[str, int]:
+def ask_exemption(key: str) -> Answer:
     """Ask that the system need not move."""
     told = {name: request.form.get(name, "") for name in _EXEMPTION}
-    try:
-        made = exemptions.ask(core(), actor(), key, **told)
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(key, error, "exempt"), int(status_of(error))
-    return redirect(url_for("exemption_pages.show", exemption_id=made, done="exemption_asked"), 303)
+    made: list[int] = []
+    return act(
+        lambda: made.append(exemptions.ask(core(), actor(), key, **told)),
+        lambda: url_for("exemption_pages.show", exemption_id=made[0], done="exemption_asked"),
+        lambda error: _page(key, error, "exempt"),
+    )
 
 
 def stage_context(key: str, error: CloudctlError | None = None, event: str = "") -> Json:
@@ -79,9 +76,9 @@ def _page(key: str, error: CloudctlError | None = None, event: str = "") -> str:
     return render_template("stage_page.html", way=stage_context(key, error, event), problem=told)
 
 
-def _onward(key: str, done: str) -> Response:
+def _onward(key: str, done: str) -> str:
     """Back to the page the form was on, when it is one of ours; else to the stages of the system."""
     page = local_path(request.form.get("onward"))
     if page and "?" not in page:
-        return redirect(f"{page}?done={done}", 303)
-    return redirect(url_for("stage_pages.show", key=key, done=done), 303)
+        return f"{page}?done={done}"
+    return url_for("stage_pages.show", key=key, done=done)

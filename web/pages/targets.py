@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from cloudctl.queries import targets as reads
 from tenants.migration import decomposing, target_notes, target_rows, targeting
 from tenants.migration.decomposing import TO
 from tenants.migration.measures import MEASURES
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core
 
 blueprint = APIBlueprint("target_pages", __name__, url_prefix="/targets", enable_openapi=False)
@@ -38,26 +38,26 @@ def show(target_id: int) -> str:
 
 
 @blueprint.post("/<int:target_id>/urge")
-def urge(target_id: int) -> Response | tuple[str, int]:
+def urge(target_id: int) -> Answer:
     """Tell the people of the scope that the target is behind."""
     return _act(target_id, "urged", lambda: target_notes.urge(core(), actor(), target_id, _text()))
 
 
 @blueprint.post("/<int:target_id>/report")
-def report(target_id: int) -> Response | tuple[str, int]:
+def report(target_id: int) -> Answer:
     """Say how it goes."""
     return _act(target_id, "reported", lambda: target_notes.report(core(), actor(), target_id, _text()))
 
 
 @blueprint.post("/<int:target_id>/decompose")
-def decompose(target_id: int) -> Response | tuple[str, int]:
+def decompose(target_id: int) -> Answer:
     """Give the target its parts, evenly."""
     to = request.form.get("to", "")
     return _act(target_id, "decomposed", lambda: decomposing.decompose(core(), actor(), target_id, to=to))
 
 
 @blueprint.post("/<int:target_id>/close")
-def close(target_id: int) -> Response | tuple[str, int]:
+def close(target_id: int) -> Answer:
     """The target is no longer followed."""
     return _act(target_id, "target_closed", lambda: targeting.close(core(), actor(), target_id, _text()))
 
@@ -66,15 +66,13 @@ def _text() -> str:
     return request.form.get("text", "")
 
 
-def _act(target_id: int, done: str, act: Callable[[], object]) -> Response | tuple[str, int]:
+def _act(target_id: int, done: str, what: Callable[[], object]) -> Answer:
     """One act; what is wrong with it is shown on the page again, with what was written."""
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(target_id, error), int(status_of(error))
-    return redirect(url_for("target_pages.show", target_id=target_id, done=done), 303)
+    return act(
+        what,
+        lambda: url_for("target_pages.show", target_id=target_id, done=done),
+        lambda error: _page(target_id, error),
+    )
 
 
 def _page(target_id: int, error: CloudctlError | None = None) -> str:

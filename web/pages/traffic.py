@@ -1,22 +1,20 @@
 """Traffic for people: which share each site gets, how a shift goes, and what to do about it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
-from cloudctl.errors import CloudctlError, NotFound
+from cloudctl.errors import CloudctlError
 from dr.traffic import acting, describing
 from dr.traffic.acting import Wanted
 from dr.traffic.rules import NEVER_SET_ASIDE, Rule
 from web.backup_words import with_faults
-from web.errors import problem, status_of
+from web.errors import problem
+from web.posting import Answer, act
 from web.visitor import actor, core, dns, read
 
 blueprint = APIBlueprint("traffic_pages", __name__, url_prefix="/recovery/traffic", enable_openapi=False)
-Answer = Response | tuple[str, int]
 _RULES = tuple(rule.value for rule in Rule if rule not in NEVER_SET_ASIDE)
 
 
@@ -81,14 +79,8 @@ def _reason() -> str:
     return request.form.get("reason", "")
 
 
-def _act(key: str, act: Callable[[], Any], done: str) -> Answer:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(key, error), int(status_of(error))
-    return redirect(url_for(".show", key=key, done=done), 303)
+def _act(key: str, what: Callable[[], object], done: str) -> Answer:
+    return act(what, lambda: url_for(".show", key=key, done=done), lambda error: _page(key, error))
 
 
 def _page(key: str, error: CloudctlError | None = None) -> str:

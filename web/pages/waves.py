@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
 from cloudctl.errors import CloudctlError, NotFound
 from cloudctl.queries import targets as places
@@ -13,6 +12,7 @@ from tenants.migration import wave_check, wave_requests, waves
 from tenants.migration.wave_plan import WAVE
 from tenants.migration.wave_requests import Opened
 from web.errors import problem, status_of
+from web.posting import Answer, act
 from web.saying import error_text, fault_message
 from web.visitor import actor, core, read
 
@@ -30,17 +30,17 @@ def show(wave_id: int) -> str:
 
 
 @blueprint.post("/<int:wave_id>/start")
-def start(wave_id: int) -> Response | tuple[str, int]:
+def start(wave_id: int) -> Answer:
     return _act(wave_id, "wave_started", lambda: waves.start(core(), actor(), wave_id))
 
 
 @blueprint.post("/<int:wave_id>/finish")
-def finish(wave_id: int) -> Response | tuple[str, int]:
+def finish(wave_id: int) -> Answer:
     return _act(wave_id, "wave_finished", lambda: waves.finish(core(), actor(), wave_id))
 
 
 @blueprint.post("/<int:wave_id>/cancel")
-def cancel(wave_id: int) -> Response | tuple[str, int]:
+def cancel(wave_id: int) -> Answer:
     """Give the wave up."""
     reason = request.form.get("reason", "")
     return _act(wave_id, "wave_cancelled", lambda: waves.cancel(core(), actor(), wave_id, reason))
@@ -58,14 +58,12 @@ def open_requests(wave_id: int) -> str | tuple[str, int]:
     return _page(wave_id, opened=found)
 
 
-def _act(wave_id: int, done: str, act: Callable[[], object]) -> Response | tuple[str, int]:
-    try:
-        act()
-    except NotFound:
-        raise
-    except CloudctlError as error:
-        return _page(wave_id, error), int(status_of(error))
-    return redirect(url_for("wave_pages.show", wave_id=wave_id, done=done), 303)
+def _act(wave_id: int, done: str, what: Callable[[], object]) -> Answer:
+    return act(
+        what,
+        lambda: url_for("wave_pages.show", wave_id=wave_id, done=done),
+        lambda error: _page(wave_id, error),
+    )
 
 
 def _page(wave_id: int, error: CloudctlError | None = None, opened: list[Opened] | None = None) -> str:
