@@ -10,7 +10,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 PYTHON ?= python3
 
-.PHONY: help setup run demo drill test check unit soak mutants bench format lock clean
+.PHONY: help setup run demo drill test check unit soak mutants bench bench-guests format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ bench: setup  ## the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.dr_orchestration
 	@$(BIN)/python -m bench.dr_lab
 	@$(BIN)/python -m bench.dr_cuts
+
+bench-guests: setup  ## the RTO of two tiers on real guests, in a home without an installation
+	@$(BIN)/python -m bench.dr_two_tiers
 
 format: setup  ## put the code in shape
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

@@ -25,7 +25,7 @@ _MGR_DISABLED = (
     "test_orchestrator zabbix"
 )
 _LIBVIRT_CONFIGURATIONS = ("libvirtd.conf", "qemu.conf")
-_OSD_BYTES = 16 << 30
+_OSD_BYTES = 24 << 30
 _MIDDLEWARE = """memcached_servers = 127.0.0.1:11211
 www_authenticate_uri = {auth_url}
 service_token_roles = service,admin

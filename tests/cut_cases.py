@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import dr.agents
-from cloudctl.errors import WitnessUnavailable
+from cloudctl.errors import Conflict, WitnessUnavailable
 from cloudctl.ports import Register
 from dr.agents.timing import timing
 from dr.failover.timing import wait_s
@@ -131,17 +131,7 @@ class Group:
 
 def move(witness: EtcdWitness, group: str, within_s: float, lease_s: float, stop_s: float) -> str:
     """Move the group to the city, from the city; how the old site's standstill was known. TimeoutError."""
-    end = time.monotonic() + within_s
-    seized: Register | None = None
-    while seized is None:
-        try:
-            before = witness.read(group)
-            assert before is not None
-            closed = replace(before, epoch=before.epoch + 1, holder=NEW, is_open=False, owner="move")
-            seized = witness.swap(before, closed) if before.holder == OLD else before
-        except WitnessUnavailable as error:
-            if time.monotonic() > end:
-                raise TimeoutError from error
+    seized = _seize(witness, group, within_s)
     since, needed = time.monotonic(), wait_s(lease_s, stop_s=stop_s)
     proof = ""
     while not proof:
@@ -155,12 +145,35 @@ def move(witness: EtcdWitness, group: str, within_s: float, lease_s: float, stop
             proof = "lease"
         else:
             time.sleep(0.05)
+    _open(witness, seized, 2 * lease_s)
+    return proof
+
+
+def _seize(witness: EtcdWitness, group: str, within_s: float) -> Register:
+    """The register, closed and the city's. What was swapped without our hearing so is found next."""
+    end = time.monotonic() + within_s
     while True:
         try:
+            before = witness.read(group)
+            assert before is not None
+            closed = replace(before, epoch=before.epoch + 1, holder=NEW, is_open=False, owner="move")
+            return witness.swap(before, closed) if before.holder == OLD else before
+        except (WitnessUnavailable, Conflict) as error:
+            if time.monotonic() > end:
+                raise TimeoutError from error
+
+
+def _open(witness: EtcdWitness, seized: Register, within_s: float) -> None:
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            now = witness.read(seized.group)
+            if now is not None and now.is_open and now.holder == NEW:
+                return
             witness.swap(seized, replace(seized, is_open=True, last=NEW))
-        except WitnessUnavailable:
-            continue
-        return proof
+        except (WitnessUnavailable, Conflict) as error:
+            if time.monotonic() > end:
+                raise TimeoutError from error
 
 
 @dataclass(frozen=True)

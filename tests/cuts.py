@@ -149,16 +149,20 @@ def inside(namespace: str, what: Callable[[], T]) -> T:
     found: list[T] = []
     failed: list[BaseException] = []
 
-    def visit() -> None:
+    def enter() -> None:
         descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
         try:
             if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(descriptor)
+
+    def visit() -> None:
+        try:
+            enter()
             found.append(what())
         except BaseException as error:  # raised again below, in the thread that asked
             failed.append(error)
-        finally:
-            os.close(descriptor)
 
     visitor = threading.Thread(target=visit)
     visitor.start()

@@ -126,7 +126,7 @@ def _take_in(core: Core, found: Found, is_cleared: bool) -> Standby:
         changed = mirror.write(uow, tables.KEPT, found.content["tables"])
         row = uow.for_update(Standby, 1)
         keys.put_shared(core.settings, found.content["keys"])  # before it counts as taken in
-        is_news = (row.head or {}).get("body_sha256") != head.body_sha256
+        is_news = (row.head or {}).get("tables_sha256") != head.tables_sha256
         row.head, row.seen_at, row.taken_in_at = sealing.told(head), head.seen_at, core.clock.now()
         row.going, row.source, row.error = found.content["going"], found.source, ""
         if is_news and changed:

@@ -126,7 +126,7 @@ def sha256_of(tables: Tables) -> str:
 
 
 def settled(tables: Tables) -> Tables:
-    """The tables without what is measured again every minute: a site is told it, but nobody has changed it."""
+    """The tables without what is measured again every minute: it is told, but nobody has changed it."""
     return {name: _without(rows, _MEASURED[name]) if name in _MEASURED else rows
             for name, rows in tables.items()}  # fmt: skip
 

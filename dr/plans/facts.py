@@ -32,7 +32,7 @@ from dr.failover.protocols import Voting
 from dr.levels import reaches
 from dr.members import KEPT, SYSTEM
 from dr.plans import copies, portrait
-from dr.plans.document import Document, Way
+from dr.plans.document import Document, Way, of_json
 from dr.plans.known import (
     CloudFacts,
     Known,
@@ -109,8 +109,8 @@ def read(uow: UnitOfWork, document: Document, now: datetime, plan_id: int | None
             server: row.name
             for row in others
             if row.system_id == document.system
-            for part in row.document.get("parts", ())
-            for server in part["servers"]
+            for part in of_json(row.document).parts
+            for server in part.names_at(source)
         },
         application_lag_s={} if plan_id is None else _lags(uow, plan_id, now),
         reserved=Amounts() if plan_id is None else reserves.held_by(uow, plan_id),

@@ -69,14 +69,17 @@ def _register(document: Document, known: Known) -> Iterator[Fault]:
 def _servers(document: Document, known: Known) -> Iterator[Fault]:
     names = sorted({one.name for one in known.servers} | {one.label for one in known.servers if one.label})
     taken = {_name_of(known, name): plan for name, plan in known.taken_servers.items()}
+    called = {name for part in document.parts for name in part.names_at(known.source)}
     seen: dict[str, str] = {}  # by its name, how the plan called it
     for index, part in enumerate(document.parts):
         for number, server in enumerate(part.names_at(known.source)):
             place = f"parts[{index}].servers[{number}]"
             found = known.server(server)
+            if found is not None and server not in {found.name, found.label} and found.name in called:
+                found = None  # it is another one of the plan, made by a restore of something that is gone
             if found is not None and found.name in seen:
-                params = {"name": server, "other": seen[found.name]}
-                yield Fault(place, "twice", "'{name}' is the server that is called '{other}' as well", params)
+                both = {"name": server, "other": seen[found.name]}
+                yield Fault(place, "twice", "'{name}' is the server that is called '{other}' as well", both)
             elif found is not None:
                 seen[found.name] = server
             else:

@@ -123,6 +123,7 @@ def test_what_is_measured_every_minute_is_told_to_the_city_and_never_in_the_way_
     pair.round()
     with pair.city.store.read() as uow:
         assert uow.need(ProtectionPlan, 1).copies["db"]["seen_by"] == PROVINCE
+        assert uow.count(AuditEvent, AuditEvent.action == "alone.import") == 1, "the first, which told all"
     take_over(pair)
     for site in (CITY, PROVINCE):
         measure(site)

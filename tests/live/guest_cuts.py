@@ -92,9 +92,11 @@ class Listener:
     def _listen(self) -> None:
         with self._console.open("rb") as file:
             file.seek(0, 2)
+            mark, rest = MARK.encode(), b""
             while not self._over.wait(0.02):
-                count = file.read().count(MARK.encode())
-                self.moments += [time.monotonic_ns()] * count
+                told = rest + file.read()  # a mark may come in two pieces
+                self.moments += [time.monotonic_ns()] * told.count(mark)
+                rest = told[-(len(mark) - 1) :]
 
 
 @dataclass
@@ -200,8 +202,8 @@ BREAKS: Sequence[Break] = (
     ),
     Break(
         "clock of the province an hour ahead",
-        lambda pair: pair.old("sudo date -s @$(($(date +%s) + 3600)) >/dev/null"),
-        lambda pair: pair.old("sudo date -s @$(($(date +%s) - 3600)) >/dev/null"),
+        lambda pair: pair.old(f"sudo date -s @{time.time() + 3600:.0f} >/dev/null"),
+        lambda pair: pair.old(f"sudo date -s @{time.time():.0f} >/dev/null"),
     ),
 )
 

@@ -26,14 +26,13 @@ pytestmark = [pytest.mark.lab, pytest.mark.guests, pytest.mark.soak, pytest.mark
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     place, home = tmp_path_factory.mktemp("cuts"), Path(os.environ["CLOUDCTL_HOME"]) / "lab"
+    join_all()  # what a run that was killed has left
     Lab(home).up(lambda _line: None, with_extras=["witness"])
     told = read_witness(home / "witness.yaml")
     config = openstack.config.OpenStackConfig(config_files=[str(home / "clouds.yaml")], load_envvars=False)
-    join_all()  # what a run that was killed has left
     with ExitStack() as undo:
         guests: dict[str, Guest] = {}
         made = Pair(guests, told, EtcdWitness(told), f"live-{uuid4().hex[:8]}")
-        undo.callback(join_all)
         undo.callback(_dismiss, made)  # once the guests are gone, whose agents would come back
         for site in (OLD, NEW):
             cloud = openstack.connection.Connection(config=config.get_one(site))
@@ -44,6 +43,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             console = home / "sites" / site / "data/nova/instances" / guest.server.id / "console.log"
             made.listeners[site] = Listener(console)
             undo.callback(made.listeners[site].end)
+        undo.callback(join_all)
         yield made
 
 

@@ -11,7 +11,7 @@ from cloudctl.core import Core
 from cloudctl.errors import BadInput, NotAllowed, NotFound, WrongState
 from cloudctl.models import AuditEvent, Failover, Notice, PlanReserve, ProtectionPlan, QuotaRow, Site
 from cloudctl.ports import Named
-from dr.plans import acting, looking, showing, standing
+from dr.plans import acting, facts, looking, showing, standing
 from dr.plans.facts import Outside
 from provisioning.drivers.fake_cloud import FakeCloud, FakeClouds
 from tenants import ledger
@@ -20,6 +20,7 @@ from tests.builders import a_person, a_province, an_actor
 from tests.planning import (
     OTHER_PROJECT,
     RECOVERY,
+    a_document,
     a_plan,
     a_plan_file,
     a_protected_system,
@@ -67,6 +68,19 @@ def look(core: Core, outside: Outside, plan_id: int = 1) -> ProtectionPlan:
 
 
 # -- kept
+
+
+def test_a_server_is_protected_by_one_plan_as_it_is_called_where_the_system_runs(
+    core: Core, outside: Outside, clock: FrozenClock
+) -> None:
+    follows = {"name": "db", "servers": ["vm-db"], "way": "application", "serving": "read_anywhere",
+               "database": {"servers": {"province": "vm-db", RECOVERY: "vm-db2"}}}  # fmt: skip
+    apply(core, outside, name="first", parts=[follows], checks=[])
+    [fault] = [one for one in apply(core, outside)["faults"] if one.code == "taken"]
+    assert (fault.place, dict(fault.params)) == ("parts[0].servers[0]", {"name": "vm-db", "plan": "first"})
+    with core.store.read() as uow:
+        there = facts.read(uow, a_document(), clock.now(), None, RECOVERY)
+    assert there.taken_servers == {"vm-db2": "first"}
 
 
 def test_a_plan_without_faults_waits_for_its_drill_and_holds_its_room(core: Core, outside: Outside) -> None:
