@@ -280,6 +280,8 @@ class Worker:
                 consumer_cls=own,
                 use_eventloop=False,  # its hub is not closed cleanly outside the main thread
             ).start()
+        except SystemExit:  # Celery ends a worker by it, and lets it out where that is ending already
+            log.info("Celery has ended its worker")
         except Exception as error:  # whatever Celery or a transport raises: polling goes on
             log.warning("not listening to the queue: %s", error)
 

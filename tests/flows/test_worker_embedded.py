@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery.exceptions import WorkerShutdown
 
 from cloudctl.config import Settings
 from cloudctl.core import Core
@@ -69,6 +70,25 @@ def test_a_worker_that_is_stopped_before_it_listens_hears_nothing_after_that(
     assert is_asked.wait(10)
     worker.stop()
     assert not [one.name for one in worker._threads if one.is_alive()]
+
+
+def test_a_listener_that_celery_has_ended_listens_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = open_queue(shop.core.settings)
+    worker = Worker(shop, queue, poll_s=NEVER_S)
+    really, ended = queue.WorkController, threading.Event()
+
+    def end_the_first(**wanted: object) -> object:
+        if not ended.is_set():
+            ended.set()
+            raise WorkerShutdown(0)
+        return really(**wanted)
+
+    monkeypatch.setattr("cloudctl.worker.RECONNECT_S", 0.05)
+    monkeypatch.setattr(queue, "WorkController", end_the_first)
+    worker.start()
+    assert ended.wait(10)
+    assert shop.ended.all({shop.order(QueueBell(queue))})
+    worker.stop()
 
 
 def test_a_message_carries_the_id_and_nothing_else(shop: Shop) -> None:
