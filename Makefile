@@ -13,7 +13,7 @@ PYTHON ?= python3
 .PHONY: help setup run demo drill test check unit soak mutants bench bench-guests format lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.ready  ## the Python environment, from the lock
 

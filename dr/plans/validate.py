@@ -76,7 +76,7 @@ def _servers(document: Document, known: Known) -> Iterator[Fault]:
             place = f"parts[{index}].servers[{number}]"
             found = known.server(server)
             if found is not None and server not in {found.name, found.label} and found.name in called:
-                found = None  # it is another one of the plan, made by a restore of something that is gone
+                found = None  # alike but for the mark of a restore: that one is in the plan by its own name
             if found is not None and found.name in seen:
                 both = {"name": server, "other": seen[found.name]}
                 yield Fault(place, "twice", "'{name}' is the server that is called '{other}' as well", both)

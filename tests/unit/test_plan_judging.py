@@ -120,6 +120,15 @@ def test_what_makes_a_plan_impossible_is_named(known: Known, code: str) -> None:
     assert codes(a_document(), known) == {code}
 
 
+def test_a_server_that_is_gone_is_missed_and_not_taken_for_one_of_the_same_name_before_its_restore() -> None:
+    parts = [{"name": "new", "servers": ["vm-r2"]}, {"name": "old", "servers": ["vm-r1"]}]
+    document = a_document(parts=parts, checks=None)
+    [fault] = [
+        one for one in validate(document, a_known(servers=(a_server("vm-r1"),))) if "servers" in one.place
+    ]
+    assert (fault.code, fault.place) == ("unknown_server", "parts[0].servers[0]")
+
+
 def test_what_stands_for_something_has_to_be_there() -> None:
     mapping = {
         "types": {"standard": "fast"},
