@@ -7,6 +7,7 @@ brought up as a restore's are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -36,8 +37,10 @@ from dr.ways.pairs import Pair
 from provisioning.lanes import Lanes
 
 PAIRS, ADOPTED, KEPT = "replica_pairs", "replica_volumes", "set_aside"  # in `made`
-TOLD, TRIED = "replica_portrait", "adoptions_tried"
+TOLD, TRIED, HELD = "replica_portrait", "adoptions_tried", "replicas_held_since"
 MOST_ADOPTIONS = 5
+#: Ceph's daemon lets go of a promoted copy within two seconds, or never.
+LETS_GO = timedelta(seconds=5)
 
 
 class ReplicationWay:
@@ -115,8 +118,10 @@ class ReplicationWay:
         ids = self._pairs(run, job, parts)
         wait = way.promote(
             self._replication, job.site.id, list(ids.values()), job.must_be_mine,
-            is_forced=not job.is_planned,
+            is_forced=not job.is_planned, is_over=partial(_is_over, run, job),
         )  # fmt: skip
+        if wait is None and job.made.get(HELD):
+            remember(run, job.failover.id, **{HELD: {}})
         if wait is not None or job.made.get(ADOPTED):
             return wait
         restore = self._restore(run, job)
@@ -293,6 +298,18 @@ class ReplicationWay:
 
 def _names(parts: Sequence[Part]) -> list[str]:
     return [name for part in parts for name in part.servers]
+
+
+def _is_over(run: Run, job: MoveJob, pair_id: str) -> bool:
+    """Whether what followed the other site has kept a promoted copy for as long as it may. Who is put out, or
+    follows anew, gets its time again."""
+    now = run.clock.now()
+    with run.store.read() as uow:
+        since: dict[str, str] = dict((uow.need(Failover, job.failover.id).made or {}).get(HELD) or {})
+    is_over = pair_id in since and now >= datetime.fromisoformat(since[pair_id]) + LETS_GO
+    if is_over or pair_id not in since:
+        remember(run, job.failover.id, **{HELD: {**since, pair_id: now.isoformat()}})
+    return is_over
 
 
 def _may_try_again(run: Run, job: MoveJob, pair: Pair) -> bool:

@@ -97,17 +97,32 @@ def final_sync(
 
 
 def promote(
-    replication: Replication, target: str, pair_ids: Sequence[str], hold: Hold, *, is_forced: bool
+    replication: Replication,
+    target: str,
+    pair_ids: Sequence[str],
+    hold: Hold,
+    *,
+    is_forced: bool,
+    is_over: Callable[[str], bool] = lambda _pair_id: False,
 ) -> Later | None:
     """They are written at the target from now on. By force only where the fence has proved that nobody
-    writes at the other site."""
-    for done, pair_id in enumerate(pair_ids):
+    writes at the other site.
+
+    What followed a site that is gone may wait for its answer for ever, with the copy open: Ceph's daemon does
+    where it had just begun to read what somebody wrote who had opened the volume anew. It is put out when
+    `is_over` says that the time it has for a pair is over.
+    """
+    busy = []
+    for pair_id in pair_ids:
         try:
             hold()
             replication.promote(target, pair_id, is_forced=is_forced)
         except StorageBusy as error:
-            return Later(_LOOK_S, f"{error.text()} ({done} of {len(pair_ids)})")
-    return None
+            busy.append(error.text())
+            if is_forced and is_over(pair_id):
+                hold()
+                replication.evict(target, pair_id)
+    return Later(_LOOK_S, f"{busy[0]} ({len(busy)} of {len(pair_ids)})") if busy else None
 
 
 def give_back(replication: Replication, source: str, pair_ids: Sequence[str], hold: Hold) -> Later | None:

@@ -62,7 +62,7 @@ class FakeReplication:
 
     def evict(self, site: str, volume_id: str) -> None:
         image = self._image("evict", site, volume_id)
-        image.is_open = False
+        image.is_open, image.held = False, 0
         self.after("evict", site, volume_id)
 
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:

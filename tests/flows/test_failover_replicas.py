@@ -1,5 +1,7 @@
 """A move whose volumes the storage replicates: let go, marked, promoted, adopted, and its servers started."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from cloudctl.errors import StorageBusy, StorageRefused
@@ -13,7 +15,7 @@ from dr.failover.cutting import StopServers
 from dr.failover.flow import Move
 from dr.failover.job import KIND, PLANNED, UNPLANNED
 from dr.plans.document import Way, of_json
-from dr.ways.moving import ReplicationWay
+from dr.ways.moving import HELD, LETS_GO, ReplicationWay
 from provisioning.drivers.fake_cloud import FakeClouds
 from provisioning.drivers.fake_images import SiteImages
 from provisioning.drivers.fake_replication import FakeReplication
@@ -164,6 +166,40 @@ def test_with_the_old_site_gone_what_has_arrived_is_promoted_by_force(replicated
     row = replicated.run(replicated.begin(UNPLANNED))
     assert row.state == "shifted", row.error_message
     assert replicated.adopted() == [b"first", b"first"]
+
+
+def test_what_waits_for_ever_for_the_site_that_is_gone_is_put_out_after_its_time(
+    replicated: Replicated,
+) -> None:
+    world, replication = replicated.world, replicated.replication
+    replicated.storage.grip = 10**6  # it lets go of nothing
+    replicated.storage.cut.add(SOURCE)
+    world.clouds[SOURCE].state.is_cut_off = True
+    replicated.lose()
+    seen: list[tuple[str, str, datetime]] = []
+
+    def watch(name: str, site: str, subject: str) -> None:
+        if site == CITY and name in ("promote", "evict"):
+            seen.append((name, subject, world.clock.now()))
+
+    replication.before = watch
+    row = replicated.run(replicated.begin(UNPLANNED))
+    assert row.state == "shifted", row.error_message
+    assert replicated.adopted() == [b"first", b"first"]
+    put_out = {subject: at for name, subject, at in seen if name == "evict"}
+    assert len(put_out) == len([one for one in seen if one[0] == "evict"]) == len(world.volumes)
+    for pair, at in put_out.items():
+        first = next(when for name, subject, when in seen if (name, subject) == ("promote", pair))
+        assert LETS_GO <= at - first <= LETS_GO + timedelta(seconds=4)
+    assert row.made[HELD] == {}, "who has it open later is somebody else and has his own time"
+
+
+def test_what_lets_go_in_time_is_left_alone(replicated: Replicated) -> None:
+    replicated.storage.grip = 3
+    replicated.lose()
+    row = replicated.run(replicated.begin(UNPLANNED))
+    assert row.state == "shifted", row.error_message
+    assert "evict" not in {name for name, _, _ in replicated.replication.calls}
 
 
 def test_a_planned_move_that_is_given_back_lets_the_old_site_write_again(replicated: Replicated) -> None:

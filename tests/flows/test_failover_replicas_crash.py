@@ -99,6 +99,11 @@ def _cut_off(scene: Replicated) -> None:
     scene.world.clouds[SOURCE].state.is_cut_off = True
 
 
+def _held_for_ever(scene: Replicated) -> None:
+    _cut_off(scene)
+    scene.storage.grip = 10**6
+
+
 def _stuck(scene: Replicated) -> None:
     first = image_of(scene.world.volumes[0])
 
@@ -112,6 +117,7 @@ def _stuck(scene: Replicated) -> None:
 STORIES = {
     "planned": Story(PLANNED, _has_moved_in_peace),
     "unplanned": Story(UNPLANNED, _has_moved_by_force, _cut_off),
+    "held": Story(UNPLANNED, _has_moved_by_force, _held_for_ever),
     "given back": Story(PLANNED, _is_back, _stuck),
 }
 

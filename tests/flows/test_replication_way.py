@@ -178,6 +178,22 @@ def test_after_a_planned_move_the_old_side_follows_and_nothing_is_set_aside(scen
     assert {one.state for one in scene.replication.replicas(OLD, tuple(scene.ids))} == {ReplicaState.REPLICA}
 
 
+def test_all_are_promoted_while_one_is_held_and_only_by_force_is_anybody_put_out(scene: Scene) -> None:
+    scene.storage.grip, asked = 1, []
+
+    def is_over(pair_id: str) -> bool:
+        asked.append(pair_id)
+        return True
+
+    for is_forced in (False, True):
+        found = way.promote(scene.replication, NEW, scene.ids, _held, is_forced=is_forced, is_over=is_over)
+        assert isinstance(found, Later)
+        assert "2 of 2" in found.why
+    assert asked == scene.ids
+    assert way.promote(scene.replication, NEW, scene.ids, _held, is_forced=True) is None
+    assert [one[0] for one in scene.replication.calls].count("evict") == len(scene.ids)
+
+
 def test_an_image_that_cannot_be_adopted_is_told_of(scene: Scene) -> None:
     scene.until(
         lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +22,7 @@ from cloudctl.lifecycle import Later
 from cloudctl.ports import TAG_INSTALLATION, TAG_RESOURCE, Cloud, CloudInProject, NewVolume
 from cloudctl.ports.replication import ReplicaState
 from dr.ways import replication as way
-from dr.ways.moving import MOST_ADOPTIONS
+from dr.ways.moving import LETS_GO, MOST_ADOPTIONS
 from dr.ways.pairs import Pair, rehearsal_type, worst
 from lab import Lab
 from provisioning.drivers.fake_storage import image_of
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 HOME, OTHER = "province", "city-1"
 PATIENCE_S = 180.0
+MANY = 8  # volumes, of which one at least is just being read
 ROOM = Amounts({Kind.VOLUMES: 4, Kind.VOLUME_GIB: 8})
 _PAUSE = threading.Event()  # never set: real storage is asked again after a while
 
@@ -62,7 +64,7 @@ class Pairing:
         made = self.inside(HOME).create_volume(NewVolume(f"live-{self.run}", 1, "replicated", tags))
         self.until(lambda: self._is_there(made.id), "the volume")
         self.bytes.write(HOME, image_of(made.id), data)
-        self.until(lambda: self._state(OTHER, made.id) is ReplicaState.REPLICA or None, "its copy", "seeded")
+        self.until(lambda: self.follows(made.id), "its copy", "seeded")
         return made.id
 
     def pair(self, volume_id: str) -> Pair:
@@ -101,12 +103,32 @@ class Pairing:
             assert time.monotonic() - began < PATIENCE_S, f"waited in vain for {what}: {found.why}"
             _PAUSE.wait(0.3)
 
+    def forced(self, pair_ids: list[str]) -> set[str]:
+        """Promoted by force as a move does it; those whose copy somebody had to be put out of."""
+        began, put_out = time.monotonic(), set()
+
+        def is_over(pair_id: str) -> bool:
+            if time.monotonic() - began < LETS_GO.total_seconds():
+                return False
+            put_out.add(pair_id)
+            return True
+
+        def once() -> bool | Later:
+            return way.promote(self.storage, OTHER, pair_ids, _held, is_forced=True, is_over=is_over) or True
+
+        self.done(once, "forced")
+        return put_out
+
     def until(self, ask: Callable[[], T | None], what: str, word: str = "") -> None:
         self.done(lambda: True if ask() else Later(0.3, what), word or what)
 
     def _is_there(self, volume_id: str) -> bool:
         found = self.inside(HOME).list_volumes()
         return any(one.id == volume_id and one.status == "available" for one in found)
+
+    def follows(self, volume_id: str) -> bool | None:
+        """True, or None: not yet."""
+        return self._state(OTHER, volume_id) is ReplicaState.REPLICA or None
 
     def _state(self, site: str, volume_id: str) -> ReplicaState:
         [found] = self.storage.replicas(site, (volume_id,))
@@ -181,7 +203,7 @@ def test_with_the_provinces_site_cut_off_its_copy_is_promoted_by_force_and_its_w
     pairing.bytes.write(HOME, image_of(volume_id), b"lost in the fire")
     lab.site_cut(HOME)
     try:
-        pairing.done(lambda: way.promote(storage, OTHER, [pair.id], _held, is_forced=True) or True, "forced")
+        pairing.forced([pair.id])
         adopted = pairing.adopted(pair)
         pairing.bytes.write(OTHER, image_of(adopted), b"goes on at the city")
     finally:
@@ -202,6 +224,36 @@ def test_with_the_provinces_site_cut_off_its_copy_is_promoted_by_force_and_its_w
     [copy] = storage.replicas(HOME, (pair.id,))
     assert pairing.bytes.read(HOME, copy.image) == b"goes on at the city"
     storage.drop_copy(HOME, aside)
+
+
+@pytest.mark.timeout(400)
+def test_a_daemon_that_waits_for_the_site_that_is_gone_keeps_no_copy_and_follows_again_when_it_is_back(
+    pairing: Pairing,
+) -> None:
+    """It waits for ever where many volumes were just opened anew: none of their copies could be written."""
+    many = [str(uuid.uuid4()) for _ in range(MANY)]
+    lab = Lab(Path(os.environ["CLOUDCTL_HOME"]) / "lab")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: pairing.bytes.make(HOME, one, b"common"), many))
+        for one in many:
+            pairing.until(lambda one=one: pairing.follows(one), "the copies")  # type: ignore[misc]
+        pairs = list(way.ids_of(pairing.storage, OTHER, many).values())
+        list(pool.map(lambda one: pairing.bytes.write(HOME, image_of(one), b"opened anew"), many))
+    lab.site_cut(HOME)
+    try:
+        put_out = pairing.forced(pairs)
+        for one in many:
+            pairing.bytes.write(OTHER, image_of(one), b"goes on at the city")
+    finally:
+        lab.site_join(HOME)
+    print(f"{len(put_out)} of {MANY} had to be put out of")
+    later = str(uuid.uuid4())
+    pairing.bytes.make(HOME, later, b"after it")
+    pairing.until(lambda: pairing.follows(later), "a copy of what is made later")
+    pairing.bytes.forget(HOME, image_of(later))
+    for one in many:
+        for site in (OTHER, HOME):
+            pairing.bytes.forget(site, image_of(one))
 
 
 def _nothing(ids: Sequence[str]) -> dict[str, str]:
