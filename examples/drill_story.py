@@ -17,7 +17,7 @@ import city_words
 import recovery_words as words
 import telling
 from backup_story import FIRST, FULL_NOTE, ask_for, build, built, city_project, inside, install, protect, take
-from telling import Server, StoryError, chapter, key, run, say
+from telling import Server, StoryError, able_to_print, chapter, key, run, say
 
 ASSETS, PAY = (
     "gx-finance-assets",
@@ -159,6 +159,7 @@ def tell(servers: list[Server]) -> None:
     run("cloudctl", "lab", "up", "--guests", "--with", "witness", "--with", "replication")
     servers.append(Server("127.0.0.1:8090"))
     install(servers[-1], (*FIRST, "heidi", "judy"))
+    able_to_print()
     os.environ["STORY_KEY"] = key("alice").removesuffix(".pub")
     words.widen_topology(TYPES, SYSTEMS)
     chapter(2, "An application on replicated volumes, and the plan for the loss of its site", "灾备预案")

@@ -2,14 +2,11 @@
 
 from datetime import datetime, timedelta, timezone
 
-from telling import HOME, StoryError, approve, ask, chapter, key, run, say, submit
-
-from lab import packages
+from telling import HOME, StoryError, able_to_print, approve, ask, chapter, key, run, say, submit
 
 BEIJING = timezone(timedelta(hours=8))
 SYSTEM = "gx-finance-budget"  # says it has moved; chapter 5 builds its machines
 SMALL = "gx-finance-assets"  # says so too; its machine is built and taken away again here
-PRINTING = ("fonts-noto-cjk", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
 RATE = tuple(
     part
     for name in ("scope", "name", "numerator", "denominator", "rate", "verified", "verified_rate", "target")
@@ -81,9 +78,7 @@ def expect(verified: str, system: str) -> None:
 def bulletin() -> None:
     """Freeze the month; the bulletin of the region as PDF and XLSX; the certificate of a system."""
     chapter(9, "The month is frozen, and the bulletin printed", "月度快照与通报")
-    if names := packages.missing(PRINTING):
-        say("# what printing needs: " + " ".join(names), "33")
-        packages.install(names, HOME / "story" / "packages.log")
+    able_to_print()
     out = HOME / "story" / "bulletins"
     month = datetime.now(BEIJING).strftime("%Y-%m")
     if not (HOME / "story" / "month.frozen").exists():

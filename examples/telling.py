@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from lab import packages
+
 HOME = Path(os.environ["CLOUDCTL_HOME"]).absolute()
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,7 @@ PEOPLE = {  # login, what they are called, department, role, where they hold it
     "judy": ("韦值班", None, "dr_officer", "installation:*"),
     "ivan": ("审计员", None, "auditor", "installation:*"),
 }
+PRINTING = ("fonts-noto-cjk", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
 COLOUR = sys.stdout.isatty()
 
 
@@ -46,6 +49,13 @@ def say(text: str, code: str = "1") -> None:
 def chapter(number: int, title: str, chinese: str) -> None:
     print()
     say(f"{number}. {title}  {chinese}", "1;36")
+
+
+def able_to_print() -> None:
+    """Installs what a PDF with Chinese text needs of Debian, where it is missing."""
+    if names := packages.missing(PRINTING):
+        say("# what printing needs: " + " ".join(names), "33")
+        packages.install(names, HOME / "story" / "packages.log")
 
 
 def run(
