@@ -61,11 +61,12 @@ class Wording:
         return self.to("{month}/{day}/{year}", year=at.year, month=at.month, day=at.day)
 
     def span(self, seconds: float | None) -> str:
-        """A length of time; below a minute with its decimals, above rounded up to the second."""
+        """A length of time, rounded up: to a thousandth below a second, to a hundredth below a minute, above
+        to the second."""
         if seconds is None:
             return "—"
-        if seconds < _MINUTE_S:
-            return self.to("{count} s", count=f"{seconds:g}")
+        if (short := _up(seconds, 3 if seconds < 1 else 2)) < _MINUTE_S:
+            return self.to("{count} s", count=f"{short:g}")
         days, rest = divmod(math.ceil(round(seconds, 3)), _DAY_S)
         hours, rest = divmod(rest, _HOUR_S)
         minutes, rest = divmod(rest, _MINUTE_S)
@@ -85,6 +86,11 @@ class Wording:
     def percent(self, share: float) -> str:
         """A share as a percentage with two decimals, rounded down."""
         return f"{int(share * 10_000) / 100:.2f} %"
+
+
+def _up(seconds: float, places: int) -> float:
+    """Rounded up to so many decimals: what was measured never looks better than it was."""
+    return math.ceil(round(seconds * 10**places, 3)) / 10**places
 
 
 def render(sealed: Mapping[str, Any], language: str = CHINESE, levels: Levels | None = None) -> str:

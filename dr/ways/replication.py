@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cloudctl.errors import BuildFailed, StorageBusy, StorageUnavailable
+from cloudctl.errors import BuildFailed, StorageBusy, StorageRefused, StorageUnavailable
 from cloudctl.lifecycle import Later
 from cloudctl.ports import TAG_RESOURCE, CloudInProject, NewAdoption, Replication, Tags
 from cloudctl.ports.replication import Mark, Replica, ReplicaState
@@ -118,10 +118,14 @@ def promote(
             hold()
             replication.promote(target, pair_id, is_forced=is_forced)
         except StorageBusy as error:
-            busy.append(error.text())
+            why = error.text()
             if is_forced and is_over(pair_id):
                 hold()
-                replication.evict(target, pair_id)
+                try:
+                    replication.evict(target, pair_id)
+                except StorageRefused as refused:  # it may still let go by itself, or be restarted by people
+                    why = refused.text()
+            busy.append(why)
     return Later(_LOOK_S, f"{busy[0]} ({len(busy)} of {len(pair_ids)})") if busy else None
 
 

@@ -194,6 +194,22 @@ def test_all_are_promoted_while_one_is_held_and_only_by_force_is_anybody_put_out
     assert [one[0] for one in scene.replication.calls].count("evict") == len(scene.ids)
 
 
+def test_who_may_not_be_put_out_is_waited_for_and_it_is_said_why(scene: Scene) -> None:
+    scene.storage.grip = 1
+
+    def refuse(name: str, _site: str, _subject: str) -> None:
+        if name == "evict":
+            raise StorageRefused("the key may not make an entry")
+
+    scene.replication.before = refuse
+    found = way.promote(
+        scene.replication, NEW, scene.ids, _held, is_forced=True, is_over=lambda _pair: True
+    )  # fmt: skip
+    assert isinstance(found, Later)
+    assert "may not make an entry" in found.why
+    assert way.promote(scene.replication, NEW, scene.ids, _held, is_forced=True) is None
+
+
 def test_an_image_that_cannot_be_adopted_is_told_of(scene: Scene) -> None:
     scene.until(
         lambda: way.final_sync(scene.replication, OLD, NEW, scene.ids, WORD, scene.clock.now(), _held)

@@ -246,10 +246,13 @@ def test_every_word_of_the_page_has_chinese() -> None:
         assert has_entry(state, "part state")
 
 
-def test_lengths_of_time_are_said_as_they_were_measured() -> None:
+def test_lengths_of_time_are_never_said_shorter_than_they_were_measured() -> None:
     words = page.Wording("en")
     assert [words.span(one) for one in (None, 0.0, 3.25, 59.9, 60, 3_725, 90_000)] == [
         "—", "0 s", "3.25 s", "59.9 s", "1 min", "1 h 2 min 5 s", "1 d 1 h",
+    ]  # fmt: skip
+    assert [words.span(one) for one in (0.0071, 0.9991, 0.9999, 6.923199, 36.19, 59.991, 59.9991)] == [
+        "0.008 s", "1 s", "1 s", "6.93 s", "36.19 s", "1 min", "1 min",
     ]  # fmt: skip
     assert words.percent(0.95049) == "95.04 %"
 
