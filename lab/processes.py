@@ -40,22 +40,29 @@ class ProcessStat:
     identity: Identity
     state: str
     session: int
+    threads: int
 
 
 def parse_stat(line: str) -> ProcessStat:
     """Reads a line of /proc/PID/stat; the program's name may hold spaces and brackets."""
     head, _, tail = line.rpartition(")")
     fields = tail.split()
-    return ProcessStat(Identity(int(head.split(" ", 1)[0]), int(fields[19])), fields[0], int(fields[3]))
+    identity = Identity(int(head.split(" ", 1)[0]), int(fields[19]))
+    return ProcessStat(identity, fields[0], int(fields[3]), int(fields[17]))
 
 
 def read_stat(pid: int) -> ProcessStat | None:
-    """The process as it is now; None if there is none (a zombie counts as none)."""
+    """The process as it is now; None if there is none.
+
+    A zombie counts as none when its last thread has ended: until then it has its files and devices open, and
+    who takes its place finds them busy.
+    """
     try:
         stat = parse_stat((_PROC / str(pid) / "stat").read_text())
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if stat.state in "ZX" else stat
+    is_over = stat.state == "X" or (stat.state == "Z" and stat.threads <= 1)
+    return None if is_over else stat
 
 
 def all_processes() -> Iterator[ProcessStat]:

@@ -90,7 +90,8 @@ class Wording:
 
 def _up(seconds: float, places: int) -> float:
     """Rounded up to so many decimals: what was measured never looks better than it was."""
-    return math.ceil(round(seconds * 10**places, 3)) / 10**places
+    units: int = 10**places
+    return math.ceil(round(seconds * units, 3)) / units
 
 
 def render(sealed: Mapping[str, Any], language: str = CHINESE, levels: Levels | None = None) -> str:

@@ -36,6 +36,37 @@ def session(leader: int) -> list[int]:
     return [stat.identity.pid for stat in processes.all_processes() if stat.session == leader]
 
 
+#: The first thread ends and the other one stays, as with a daemon that is just being killed.
+HALF_DEAD = """
+import ctypes, os, threading
+libc, ended = ctypes.CDLL(None), threading.Thread(target=lambda: os.read(0, 1))
+ended.start()
+print("begun", flush=True)
+libc.pthread_exit(None)
+"""
+
+
+def test_a_process_of_which_a_thread_is_left_is_still_there() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HALF_DEAD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    stat = Path("/proc", str(process.pid), "stat")
+    try:
+        assert processes.wait_until(
+            lambda: processes.parse_stat(stat.read_text()).state == "Z", timeout_s=10, pause_s=0.01
+        )
+        assert processes.read_stat(process.pid) is not None
+        assert session(process.pid) == [process.pid]
+        os.kill(process.pid, signal.SIGKILL)
+        assert processes.wait_until(lambda: processes.read_stat(process.pid) is None, timeout_s=10)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_a_name_with_brackets_and_blanks_is_read() -> None:
     stat = processes.parse_stat(STAT)
     assert (stat.identity, stat.state, stat.session) == (Identity(4242, 158233), "S", 4242)
