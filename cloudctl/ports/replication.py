@@ -73,7 +73,8 @@ class Replication(Protocol):
 
     def evict(self, site: str, volume_id: str) -> None:
         """Whoever has it open there loses it for good: what they still send is refused. Again changes
-        nothing. Who opens it anew is not kept from that: `demote` follows, and waits until it is closed."""
+        nothing. Who opens it anew is not kept from that: `demote` follows, and waits until it is closed. At a
+        copy that was promoted by force: what followed the other site and does not let go."""
 
     def promote(self, site: str, volume_id: str, *, is_forced: bool = False) -> None:
         """It may be written there, and renamed, as soon as this has returned; again changes nothing.

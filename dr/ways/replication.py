@@ -108,9 +108,8 @@ def promote(
     """They are written at the target from now on. By force only where the fence has proved that nobody
     writes at the other site.
 
-    What followed a site that is gone may wait for its answer for ever, with the copy open: Ceph's daemon does
-    where it had just begun to read what somebody wrote who had opened the volume anew. It is put out when
-    `is_over` says that the time it has for a pair is over.
+    What followed a site that is gone may keep the copy open for ever: Ceph's daemon was found to where many
+    volumes had just been opened anew. It is put out when `is_over` says that its time for a pair is over.
     """
     busy = []
     for pair_id in pair_ids:
