@@ -28,7 +28,7 @@ from cloudctl.operations import Engine
 log = logging.getLogger(__name__)
 
 TASK = "cloudctl.advance"
-QUEUE = "cloudctl.operations"
+QUEUE = "cloudctl.bells"
 POLL_S = 1.0
 HOUSEKEEPING_S = 60.0
 SHARE_S = 15.0  # what changed is at every site within a minute
@@ -42,10 +42,7 @@ _RING_LIMIT = 1000
 
 
 class Listener(Consumer):  # type: ignore[misc]  # Celery has no types
-    """Celery's consumer with what hears a bell, and nothing of what a task queue can do besides.
-
-    For a quorum queue Celery would also make 28 queues for tasks with a delay; ours have none.
-    """
+    """Celery's consumer with what hears a bell, and nothing of what a task queue can do besides."""
 
     is_over: ClassVar[Callable[[], bool]]  # whether its worker stops
     _is_ending = False  # it comes here once more on its way out
@@ -78,7 +75,9 @@ def open_queue(settings: Settings) -> Celery:
         broker_connection_timeout=3,
         result_backend=None,
         task_acks_late=False,  # a bell is rung once; late acks would be cut off after 30 min
+        task_default_delivery_mode="transient",  # a bell is not worth a write to disk
         task_default_queue=QUEUE,
+        task_default_queue_type="classic",  # docs/adr/0026: a quorum queue can stay without a leader for ever
         task_ignore_result=True,
         task_serializer="json",
         worker_enable_remote_control=False,
@@ -86,9 +85,7 @@ def open_queue(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_redirect_stdouts=False,
     )
-    if settings.broker:
-        queue.conf.task_default_queue_type = "quorum"
-    else:
+    if not settings.broker:
         queue.conf.broker_transport_options = {"polling_interval": 0.05}
     return queue
 

@@ -37,7 +37,8 @@ from dr.ways.pairs import Pair
 from provisioning.lanes import Lanes
 
 PAIRS, ADOPTED, KEPT = "replica_pairs", "replica_volumes", "set_aside"  # in `made`
-TOLD, TRIED, HELD = "replica_portrait", "adoptions_tried", "replicas_held_since"
+TOLD, TRIED = "replica_portrait", "adoptions_tried"
+HELD, WRITTEN = "replicas_held_since", "replicas_written"
 MOST_ADOPTIONS = 5
 #: Ceph's daemon lets go of a promoted copy within two seconds, or never.
 LETS_GO = timedelta(seconds=5)
@@ -116,14 +117,17 @@ class ReplicationWay:
         """The copies are what is written, and volumes of the project. By force only in an unplanned move: the
         flow has its fence then, and in a planned one the demotion has to arrive."""
         ids = self._pairs(run, job, parts)
-        wait = way.promote(
-            self._replication, job.site.id, list(ids.values()), job.must_be_mine,
-            is_forced=not job.is_planned, is_over=partial(_is_over, run, job),
-        )  # fmt: skip
-        if wait is None and job.made.get(HELD):
-            remember(run, job.failover.id, **{HELD: {}})
-        if wait is not None or job.made.get(ADOPTED):
-            return wait
+        if not job.made.get(WRITTEN):
+            wait = way.promote(
+                self._replication, job.site.id, list(ids.values()), job.must_be_mine,
+                is_forced=not job.is_planned, is_over=partial(_is_over, run, job),
+            )  # fmt: skip
+            if wait is not None:
+                return wait
+            # From now on who has one open is Cinder, which must not be put out.
+            remember(run, job.failover.id, **{WRITTEN: True, HELD: {}})
+        if job.made.get(ADOPTED):
+            return None
         restore = self._restore(run, job)
         inside = self._clouds.at(job.site.id).in_project(restore.restore.to_project)
         wanted = _wanted(restore, ids)

@@ -122,6 +122,7 @@ def promote(
                 hold()
                 try:
                     replication.evict(target, pair_id)
+                    why = f"{why}; who held it was put out"
                 except StorageRefused as refused:  # it may still let go by itself, or be restarted by people
                     why = refused.text()
             busy.append(why)

@@ -5,15 +5,21 @@ left running is found by its environment, which names the directory.
 """
 
 import fcntl
+import logging
 import os
+import select
 import shutil
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
+log = logging.getLogger(__name__)
+
 _LOCK = "owner.lock"
+_ENDS_S = 10.0  # whoever is killed and does not end by then hangs in the kernel
 
 
 @contextmanager
@@ -51,11 +57,39 @@ def sweep(root: Path) -> int:
 
 
 def end_processes(place: Path) -> None:
-    """Kill every process whose environment names the directory: Ansible, and the connections SSH keeps."""
+    """Kill every process whose environment names the directory: Ansible, and the connections SSH keeps.
+
+    Whoever was killed is waited for, and who was forked meanwhile is looked for, until nobody is left.
+    """
     mark = b"AWX_ISOLATED_DATA_DIR=" + os.fsencode(place) + b"/"
+    end = time.monotonic() + _ENDS_S
+    while alive := _marked(mark):
+        with ExitStack() as handles:
+            for handle in alive:
+                handles.callback(os.close, handle)
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            for handle in alive:  # a handle can be read when its process has ended
+                select.select([handle], [], [], max(0.0, end - time.monotonic()))
+        if time.monotonic() >= end:
+            log.warning("%s processes of the run in %s do not end", len(alive), place)
+            return
+
+
+def _marked(mark: bytes) -> list[int]:
+    """A handle of each living process but this one that has the mark in its environment."""
+    found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with suppress(OSError):
-            if any(one.startswith(mark) for one in (entry / "environ").read_bytes().split(b"\0")):
-                os.kill(int(entry.name), signal.SIGKILL)
+            handle = os.pidfd_open(int(entry.name))  # before the look: a number may be given to another one
+            try:
+                words = (entry / "environ").read_bytes().split(b"\0")  # empty once it has ended
+            except OSError:
+                words = []
+            if any(word.startswith(mark) for word in words):
+                found.append(handle)
+            else:
+                os.close(handle)
+    return found

@@ -1,4 +1,4 @@
-"""Workers over RabbitMQ: bells through a quorum queue, a broker that dies, two processes and one kill."""
+"""Workers over RabbitMQ: bells through a queue, a broker that dies, two processes and one kill."""
 
 import os
 import secrets
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from cloudctl.config import FILE_NAME
 from cloudctl.initialise import Wish, initialise
@@ -42,55 +43,66 @@ def until(holds: Callable[[], bool], what: str, within_s: float = 60) -> None:
         threading.Event().wait(0.05)
 
 
-def test_bells_are_heard_through_a_quorum_queue(home: Path, rabbitmq: RabbitNode) -> None:
+@contextmanager
+def working(shop: Shop, queue: Celery, poll_s: float = NEVER_S) -> Iterator[None]:
+    """A worker of this process, gone with the block: it would hear the bells of the next test."""
+    worker = Worker(shop, queue, poll_s=poll_s)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        shop.core.store.close()
+
+
+def test_bells_are_heard_through_a_classic_queue(home: Path, rabbitmq: RabbitNode) -> None:
     shop = open_shop(a_home(home, rabbitmq))
     queue = open_queue(shop.core.settings)
-    worker = Worker(shop, queue, poll_s=NEVER_S)
-    worker.start()
     bell = QueueBell(queue)
-    assert shop.ended.all({shop.order(bell) for _ in range(5)}, within_s=40)
-    assert rabbitmq.queues() == {QUEUE: "quorum"}
-    worker.stop()
-    shop.core.store.close()
+    with working(shop, queue):
+        assert shop.ended.all({shop.order(bell) for _ in range(5)}, within_s=40)
+        assert rabbitmq.queues() == {QUEUE: "classic"}
 
 
 def test_a_broker_that_dies_stops_neither_polling_nor_the_next_bell(home: Path, rabbitmq: RabbitNode) -> None:
     shop = open_shop(a_home(home, rabbitmq))
     queue = open_queue(shop.core.settings)
     bell = QueueBell(queue)
-    worker = Worker(shop, queue, poll_s=0.2)
-    worker.start()
-    assert shop.ended.all({shop.order(bell) for _ in range(3)})
-    rabbitmq.kill()
-    assert shop.ended.all({shop.order(bell) for _ in range(3)}), "polling went on"
-    worker.stop()
+    with working(shop, queue, poll_s=0.2):
+        assert shop.ended.all({shop.order(bell) for _ in range(3)})
+        rabbitmq.kill()
+        assert shop.ended.all({shop.order(bell) for _ in range(3)}), "polling went on"
     rabbitmq.start()
-    listener = open_shop(home)
-    late = Worker(listener, open_queue(listener.core.settings), poll_s=NEVER_S)
-    late.start()
-    until(lambda: QUEUE in rabbitmq.queues(), "the queue is there again")
-    assert listener.ended.all({listener.order(bell)}, within_s=40), "the same bell rings again"
-    late.stop()
-    for one in (shop, listener):
-        one.core.store.close()
+    late = open_shop(home)
+    with working(late, open_queue(late.core.settings)):
+        until(lambda: QUEUE in rabbitmq.queues(), "the queue is there again")
+        assert late.ended.all({late.order(bell)}, within_s=40), "the same bell rings again"
+
+
+def test_a_broker_killed_as_the_queue_had_just_been_made_is_heard(home: Path, rabbitmq: RabbitNode) -> None:
+    shop = open_shop(a_home(home, rabbitmq))
+    queue = open_queue(shop.core.settings)
+    connection = queue.connection_for_write()
+    rung = queue.amqp.queues[QUEUE].bind(connection.channel())
+    rung.delete()
+    rung.declare()
+    rabbitmq.kill()
+    connection.collect()  # nobody is there to say goodbye to
+    rabbitmq.start()
+    bell = QueueBell(queue)
+    with working(shop, queue):
+        until(lambda: shop.ended.all({shop.order(bell)}, within_s=1), "a bell is heard")
 
 
 def test_a_running_worker_hears_again_when_the_broker_is_back(home: Path, rabbitmq: RabbitNode) -> None:
     shop = open_shop(a_home(home, rabbitmq))
     queue = open_queue(shop.core.settings)
     bell = QueueBell(queue)
-    worker = Worker(shop, queue, poll_s=NEVER_S)
-    worker.start()
-    assert shop.ended.all({shop.order(bell)}, within_s=40)
-    rabbitmq.kill()
-    rabbitmq.start()
-
-    def heard() -> bool:
-        return shop.ended.all({shop.order(bell)}, within_s=1)
-
-    until(heard, "a bell is heard")
-    worker.stop()
-    shop.core.store.close()
+    with working(shop, queue):
+        assert shop.ended.all({shop.order(bell)}, within_s=40)
+        rabbitmq.kill()
+        rabbitmq.start()
+        until(lambda: shop.ended.all({shop.order(bell)}, within_s=1), "a bell is heard")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -88,6 +87,51 @@ def sleeper() -> Iterator[list[subprocess.Popen[bytes]]]:
         one.wait()
 
 
+def has_ended(pid: int) -> bool:
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def of_a_run(place: Path, code: str, sleeper: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """A process as a run in the directory starts them; it works when this returns."""
+    environ = {"AWX_ISOLATED_DATA_DIR": f"{place}/artifacts"}
+    started = subprocess.Popen(
+        [sys.executable, "-c", f"{code}\nprint(flush=True); import signal; signal.pause()"],
+        env=environ, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    sleeper.append(started)
+    assert started.stdout is not None
+    assert started.stdout.readline() == b"\n"
+    return started
+
+
+def test_who_needs_long_to_end_has_ended_when_the_run_has(
+    tmp_path: Path, sleeper: list[subprocess.Popen[bytes]]
+) -> None:
+    big = of_a_run(tmp_path, "held = bytearray(600 << 20)", sleeper)
+    end_processes(tmp_path)
+    assert has_ended(big.pid)
+
+
+def test_who_is_forked_while_others_are_killed_is_found_too(
+    tmp_path: Path, sleeper: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_a_run(tmp_path, "", sleeper)
+    kill = signal.pidfd_send_signal
+
+    def fork_first(handle: int, number: int) -> None:
+        if len(sleeper) == 1:
+            of_a_run(tmp_path, "", sleeper)
+        kill(handle, number)
+
+    monkeypatch.setattr("signal.pidfd_send_signal", fork_first)
+    end_processes(tmp_path)
+    assert len(sleeper) == 2
+    assert all(has_ended(one.pid) for one in sleeper)
+
+
 def test_what_a_dead_run_left_is_swept_and_what_lives_stays(
     tmp_path: Path, sleeper: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -108,13 +152,7 @@ def test_what_a_dead_run_left_is_swept_and_what_lives_stays(
     assert len(list(root.iterdir())) == 1
     assert sweep(root) == 1
     assert list(root.iterdir()) == []
-    pause = Event()
-    for _ in range(200):
-        if not Path(f"/proc/{left}").exists() or " Z " in Path(f"/proc/{left}/stat").read_text():
-            break
-        pause.wait(0.05)
-    else:
-        raise AssertionError("what the dead run started still works")
+    assert has_ended(left)
     with play_directory(root) as place:
         environ = {"AWX_ISOLATED_DATA_DIR": f"{place}-of-another/artifacts"}
         sleeper.append(subprocess.Popen(["sleep", "600"], env=environ))
