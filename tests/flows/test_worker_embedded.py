@@ -103,6 +103,7 @@ def test_a_message_carries_the_id_and_nothing_else(shop: Shop) -> None:
         message.ack()
     arguments, keywords, _embedded = json.loads(message.body)
     assert (arguments, keywords) == ([4711], {})
+    assert message.properties["delivery_mode"] == 1, "it is not written to a disk"
 
 
 def test_ringing_a_broker_that_is_not_there_makes_nobody_wait(shop: Shop) -> None:
