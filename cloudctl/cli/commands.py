@@ -73,7 +73,7 @@ class Listing(Verb, Lister):
         rows = self.rows(parsed_args)
         names = names_for(parsed_args, self.usual(parsed_args), rows)
         kind = parsed_args.formatter
-        return names, [[cell(row.get(name), kind) for name in names] for row in rows]
+        return names, [[cell(row.get(name), kind, name) for name in names] for row in rows]
 
     def run(self, parsed_args: Args) -> int:
         super().run(parsed_args)
@@ -103,7 +103,7 @@ class Showing(Verb, ShowOne):
         if kind == "table" and not parsed_args.columns:
             row = self.for_people(row)
         names = names_for(parsed_args, self.columns or tuple(row), [row])
-        return names, [cell(row.get(name), kind) for name in names]
+        return names, [cell(row.get(name), kind, name) for name in names]
 
     def run(self, parsed_args: Args) -> int:
         super().run(parsed_args)

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from math import isfinite
 from typing import Any, TextIO
 
@@ -61,38 +61,38 @@ def _dump_yaml(value: object, stdout: TextIO) -> None:
     yaml.safe_dump(value, stdout, allow_unicode=True, sort_keys=False, default_flow_style=False)
 
 
-def cell(value: Any, formatter: str) -> Any:
-    """A value as the formatter should print it."""
+def cell(value: Any, formatter: str, name: str = "") -> Any:
+    """A value as the formatter should print it; `name` is that of its field."""
     if formatter in MACHINE:
         return value
     if value is None:
         return ""
     if formatter in PLAIN:
         return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
-    return _readable(value)
+    return _readable(value, name)
 
 
-def _readable(value: Any) -> Any:
+def _readable(value: Any, name: str = "") -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return _cut_short(value)
+        return _cut_short(value, ROUND_UP if name.endswith("_s") else ROUND_DOWN)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_readable(each)}" for key, each in value.items() if each is not None)
+        return ", ".join(f"{key}={_readable(each, key)}" for key, each in value.items() if each is not None)
     if isinstance(value, list):
         between = "\n" if any(isinstance(each, dict) for each in value) else ", "
-        return between.join(str(_readable(each)) for each in value)
+        return between.join(str(_readable(each, name)) for each in value)
     if isinstance(value, str):
         return _local_time(value)
     return value
 
 
-def _cut_short(value: float) -> float:
-    """To what people read of it, never rounded up: a rate is not to look better than it is."""
+def _cut_short(value: float, rounding: str) -> float:
+    """To what people read of it. Nothing is to look better than it is: rates are rounded down, seconds up."""
     if not isfinite(value):
         return value
     step = "0.1" if abs(value) >= 10 else "0.001"
-    return float(Decimal(str(value)).quantize(Decimal(step), ROUND_DOWN))
+    return float(Decimal(str(value)).quantize(Decimal(step), rounding))
 
 
 def _local_time(text: str) -> str:

@@ -96,6 +96,13 @@ def test_fractions_are_cut_short_for_people_and_whole_for_scripts() -> None:
     assert [cell(123.498972, kind) for kind in ("json", "yaml", "csv", "value")] == [123.498972] * 4
 
 
+def test_seconds_are_rounded_up_for_people_and_whole_for_scripts() -> None:
+    spans = (99.984, 12.0, 6.4931, 0.0)
+    assert [cell(one, "table", "rto_s") for one in spans] == [100.0, 12.0, 6.494, 0.0]
+    assert cell({"boot_s": 99.984, "share": 0.9996}, "table", "measured") == "boot_s=100.0, share=0.999"
+    assert cell(99.984, "json", "rto_s") == 99.984
+
+
 def test_ids_and_names_are_accepted_alike(cloudctl: CommandLine) -> None:
     by_id = cloudctl.rows("department", "show", "gx-finance", user="alice")
     by_name = cloudctl.rows("department", "show", "财政厅", user="alice")
