@@ -69,8 +69,10 @@ def end_processes(place: Path) -> None:
                 handles.callback(os.close, handle)
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
-            for handle in alive:  # a handle can be read when its process has ended
-                select.select([handle], [], [], max(0.0, end - time.monotonic()))
+            for handle in alive:
+                ended = select.poll()  # select() takes no handle above 1023
+                ended.register(handle, select.POLLIN)
+                ended.poll(1000 * max(0.0, end - time.monotonic()))
         if time.monotonic() >= end:
             log.warning("%s processes of the run in %s do not end", len(alive), place)
             return

@@ -189,6 +189,7 @@ def test_all_are_promoted_while_one_is_held_and_only_by_force_is_anybody_put_out
         found = way.promote(scene.replication, NEW, scene.ids, _held, is_forced=is_forced, is_over=is_over)
         assert isinstance(found, Later)
         assert "2 of 2" in found.why
+        assert ("was put out" in found.why) is is_forced
     assert asked == scene.ids
     assert way.promote(scene.replication, NEW, scene.ids, _held, is_forced=True) is None
     assert [one[0] for one in scene.replication.calls].count("evict") == len(scene.ids)

@@ -1,7 +1,9 @@
 """One run of Ansible: what it leaves, what it is given, and what becomes of the leftovers of dead ones."""
 
+import fcntl
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -90,7 +92,7 @@ def sleeper() -> Iterator[list[subprocess.Popen[bytes]]]:
 def has_ended(pid: int) -> bool:
     try:
         return " Z " in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
@@ -130,6 +132,28 @@ def test_who_is_forked_while_others_are_killed_is_found_too(
     end_processes(tmp_path)
     assert len(sleeper) == 2
     assert all(has_ended(one.pid) for one in sleeper)
+
+
+def test_a_worker_with_a_thousand_open_files_ends_them_too(
+    tmp_path: Path, sleeper: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = of_a_run(tmp_path, "", sleeper)
+    really, limits = os.pidfd_open, resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def high(pid: int) -> int:
+        low = really(pid)
+        try:
+            return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 1024)
+        finally:
+            os.close(low)
+
+    monkeypatch.setattr("os.pidfd_open", high)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    try:
+        end_processes(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert has_ended(started.pid)
 
 
 def test_what_a_dead_run_left_is_swept_and_what_lives_stays(
